@@ -1,0 +1,22 @@
+"""What all tests share: the folder of the project."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the project folder."""
+    return ROOT
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _outputs_in_text_are_errors() -> None:
+    """An Output in an f-string is a mistake; without this Pulumi only puts a warning into the text."""
+    os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "1"
