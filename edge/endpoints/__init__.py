@@ -1,0 +1,9 @@
+"""Everything that an edge host must reach, or be reached by, derived from the facts of the network."""
+
+from __future__ import annotations
+
+from edge.endpoints.model import Endpoint, EndpointQuery, Phase
+from edge.endpoints.noproxy import no_proxy
+from edge.endpoints.table import endpoint_table, query_for, to_tsv
+
+__all__ = ["Endpoint", "EndpointQuery", "Phase", "endpoint_table", "no_proxy", "query_for", "to_tsv"]

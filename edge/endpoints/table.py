@@ -1,0 +1,68 @@
+"""The endpoint table of a site: made once, used by the checks on the hosts, the firewall request and the exports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from edge.endpoints.aws import aws_rows
+from edge.endpoints.model import Endpoint, EndpointQuery, merge
+from edge.endpoints.os_repos import addon_rows, os_rows
+from edge.endpoints.palette import palette_rows
+from edge.endpoints.site import site_rows
+
+if TYPE_CHECKING:
+    from edge.network import NetworkFacts
+    from edge.settings import HostSettings, StackSettings
+
+# How Cilium's features are called in the settings, and in a query.
+_CILIUM = {
+    "wireguard": "wireguard",
+    "geneve": "geneve",
+    "mutual_auth": "mutualAuth",
+    "hubble_relay": "hubbleRelay",
+    "bgp": "bgp",
+}
+
+
+@lru_cache(maxsize=256)  # the hosts of a site mostly share one table
+def endpoint_table(query: EndpointQuery) -> tuple[Endpoint, ...]:
+    """Return every endpoint of a site, sorted and unique; equal queries give equal tables."""
+    return merge((*palette_rows(query), *aws_rows(query), *os_rows(query), *addon_rows(), *site_rows(query)))
+
+
+def query_for(settings: StackSettings, facts: NetworkFacts, host: HostSettings | None = None) -> EndpointQuery:
+    """Return the query of a whole site, or of one host of it, whose proxy may be another one."""
+    site, agent = settings.site, settings.release.agent
+    credentials = site.palette.registry_credentials
+    proxies = [host.proxy] if host is not None else [settings.host_view(name).proxy for name in site.hosts]
+    return EndpointQuery(
+        facts=facts,
+        palette_endpoint=site.palette.endpoint,
+        dedicated=site.palette.dedicated,
+        installer_url=agent.base_url,
+        agent_image=agent.image or "",
+        fips=site.fips,
+        proxy=any(proxy is not None for proxy in proxies),
+        registries=(credentials.domain,) if credentials is not None else (),
+        cilium=frozenset(feature for name, feature in _CILIUM.items() if getattr(site.cilium, name)),
+    )
+
+
+def to_tsv(endpoints: Iterable[Endpoint], proxy: bool) -> str:
+    """Return the table that travels to a host: one line for each endpoint that is probed from there.
+
+    Fields: host, port, probe, `required` or `optional` (a warning), `proxy` or `direct`, reason. `proxy` says that the
+    host has one; whatever must not go by a proxy (interfaces of the control plane, private endpoints) says `direct` all
+    the same. Every phase is probed: what a join needs next month is asked of the firewall today.
+    """
+    lines = []
+    for row in endpoints:
+        if row.direction == "out" and row.probe != "none":
+            via = "proxy" if proxy and row.via_proxy else "direct"
+            need = "required" if row.required == "required" else "optional"
+            reason = f"{row.reason} (when {row.condition})" if row.condition else row.reason
+            fields = (row.host, str(row.port), row.probe, need, via, reason)
+            lines.append("\t".join(" ".join(field.split()) for field in fields) + "\n")
+    return "".join(lines)
