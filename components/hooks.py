@@ -1,0 +1,69 @@
+"""The error hooks of a program: what repeats a wait. One object per name and program, for create and update.
+
+The engine repeats a failed operation when a hook answers yes, up to a hundred times, without a pause of its own. The pause
+is an `asyncio.sleep`: a blocking sleep would make all hosts wait in line. Deletes are never repeated.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Optional
+
+import pulumi
+from pulumi import ErrorHook, ErrorHookArgs, ResourceHookBinding
+
+from edge.waiting import decide
+
+# How long Palette may be away while something is asked of it that needs no waiting otherwise.
+OUTAGE_SECONDS = 600.0
+# How long a machine may refuse logins: briefly at any time (a boot that ends with `nologin`), and long after an installer.
+LOGIN_SOON_SECONDS = 90.0
+LOGIN_AFTER_REBOOT_SECONDS = 1800.0
+
+
+def _repeat(limit: Callable[[ErrorHookArgs], float]) -> Callable[[ErrorHookArgs], Awaitable[bool]]:
+    """Return a hook function that sleeps and answers yes while `edge.waiting.decide` says so."""
+
+    async def repeat(args: ErrorHookArgs) -> bool:
+        if args.failed_operation == "delete":
+            return False
+        wait = decide(args.errors, limit(args))
+        if wait is None:
+            return False
+        await asyncio.sleep(wait)
+        return True
+
+    return repeat
+
+
+def _pending_limit(args: ErrorHookArgs) -> float:
+    """Return the time limit in seconds that stands in the resource's own inputs, else that of a short outage."""
+    return float((args.new_inputs or {}).get("timeout", OUTAGE_SECONDS))
+
+
+class Hooks:
+    """The error hooks of one program, each registered on first use."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, ErrorHook] = {}
+
+    def _binding(self, name: str, limit: Callable[[ErrorHookArgs], float]) -> ResourceHookBinding:
+        hook = self._made.get(name)
+        if hook is None:
+            hook = self._made[name] = pulumi.ErrorHook(name, _repeat(limit))
+        return ResourceHookBinding(on_error=[hook])
+
+    def pending(self) -> ResourceHookBinding:
+        """Return the binding that repeats what Palette calls pending, until the `timeout` input has passed."""
+        return self._binding("edge-hosts-pending", _pending_limit)
+
+    def login(self, *, jump_host: bool, after_reboot: bool) -> Optional[ResourceHookBinding]:
+        """Return the binding of a remote step behind a jump host, else None.
+
+        The command provider repeats a refused login by itself, but behind a jump host it repeats the handshake on one
+        socket, which cannot succeed. There the whole command is repeated, if no login had happened.
+        """
+        if not jump_host:
+            return None
+        if after_reboot:
+            return self._binding("edge-hosts-login-after-reboot", lambda _args: LOGIN_AFTER_REBOOT_SECONDS)
+        return self._binding("edge-hosts-login", lambda _args: LOGIN_SOON_SECONDS)

@@ -1,0 +1,86 @@
+"""How a remote step logs in: connection arguments from the settings, the key, and the pinned host keys."""
+
+from pathlib import Path
+from typing import Any, Optional
+
+from pulumi import Input, Output
+from pulumi_command import remote
+
+from components.secrets import Secrets
+from edge.errors import SettingsError
+from edge.findings import Finding
+from edge.settings import HostSettings, KeyFile, SecretRef
+
+# Seconds for one TCP connect; the handshake after it has no limit of its own in the provider.
+PER_DIAL_TIMEOUT = 15
+# Refused dials: 14 are about half a minute, enough for a host that refuses logins at the end of its boot.
+DIALS_AT_ANY_TIME = 14
+# About twenty minutes: an installer runs, and the machine reboots.
+DIALS_AFTER_REBOOT = 240
+# Behind a jump host the provider repeats the handshake on one socket, which cannot succeed; a hook repeats the command.
+DIALS_BEHIND_JUMP_HOST = 4
+
+
+class Login:
+    """The login of one host: makes connection arguments for each step, with the dials that the step needs."""
+
+    def __init__(self, host: HostSettings, address: Input[str], secrets: Secrets, root: Path) -> None:
+        self.behind_jump_host = host.ssh.jump_host is not None
+        self.user = host.ssh.user
+        self._host = host
+        self._address = address
+        self._secrets = secrets
+        self._root = root
+
+    def _key(self, key: Any, where: str) -> Optional[Input[str]]:
+        """Return a private key as a secret, or None when an SSH agent or a password takes its place.
+
+        Raises SettingsError when the key file cannot be read.
+        """
+        if isinstance(key, SecretRef):
+            return self._secrets.get(key.secret)
+        if not isinstance(key, KeyFile):
+            return None
+        path = (self._root / key.file).expanduser()
+        try:
+            return Output.secret(path.read_text("utf-8"))
+        except OSError as error:
+            problem = f"cannot be read: {error.strerror or error}"
+            remedy = "Give the path of an existing key file, or write `privateKey: secret`."
+            raise SettingsError([Finding(where, str(path), problem, remedy)]) from None
+
+    def _jump(self, dials: int) -> Optional[remote.ProxyConnectionArgs]:
+        ssh = self._host.ssh
+        jump = ssh.jump_host
+        if jump is None:
+            return None
+        own_key = jump.private_key is not None
+        key = self._key(jump.private_key if own_key else ssh.private_key, "site.ssh.jumpHost.privateKey")
+        shares_passphrase = not own_key and ssh.passphrase is not None
+        return remote.ProxyConnectionArgs(
+            host=str(jump.address),
+            port=float(jump.port),
+            user=jump.user or ssh.user,
+            private_key=key,
+            private_key_password=self._secrets.get(ssh.passphrase.secret) if shares_passphrase and ssh.passphrase else None,
+            host_key=jump.host_key,
+            dial_error_limit=dials,
+            per_dial_timeout=PER_DIAL_TIMEOUT,
+        )
+
+    def connection(self, *, after_reboot: bool = False) -> remote.ConnectionArgs:
+        """Return the arguments of one connection; `after_reboot` allows the dials of an installer and a boot."""
+        ssh = self._host.ssh
+        dials = DIALS_AFTER_REBOOT if after_reboot else DIALS_AT_ANY_TIME
+        return remote.ConnectionArgs(
+            host=self._address,
+            port=float(ssh.port),
+            user=ssh.user,
+            private_key=self._key(ssh.private_key, f"site.hosts.{self._host.name}.ssh.privateKey"),
+            private_key_password=self._secrets.get(ssh.passphrase.secret) if ssh.passphrase else None,
+            password=self._secrets.get(ssh.password.secret) if ssh.password else None,
+            host_key=self._host.host_key,
+            proxy=self._jump(dials),
+            dial_error_limit=DIALS_BEHIND_JUMP_HOST if self.behind_jump_host else dials,
+            per_dial_timeout=PER_DIAL_TIMEOUT,
+        )

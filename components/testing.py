@@ -1,0 +1,214 @@
+"""A recording stand-in of the engine, for tests of programs and components, and for `edgectl plan`.
+
+Use it in your own tests: `record_program(...)` runs the program of a stack and returns every registration with what a
+reviewer has to see: type, name, inputs with their secrets, parent, dependencies, and the options.
+"""
+
+import asyncio
+import json
+import runpy
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+import pulumi
+from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, rpc
+from pulumi.runtime.mocks import MockMonitor, set_mocks
+from pulumi.runtime.resource import register_resource_outputs
+from pulumi.runtime.settings import get_root_resource
+from pulumi.runtime.stack import run_pulumi_func
+
+SECRET_KEY = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the mark of a secret on the wire
+
+# What each kind of resource answers. A state would hold the same fields.
+OUTPUTS: Mapping[str, Mapping[str, Any]] = {
+    "command:remote:Command": {"stdout": json.dumps({"schema": 1, "results": []}), "stderr": ""},
+    "pulumi-python:dynamic/edge:EdgeHostClaim": {"made_from": "{}"},
+    "pulumi-python:dynamic/edge:EdgeHostRegistration": {"epoch": "0123456789abcdef", "since": "2026-01-01T00:00:00Z"},
+    "pulumi-python:dynamic/edge:EdgeHostHealthy": {"state": "ready", "health": "healthy", "agent_version": "4.9.38", "arch": "amd64"},
+    "pulumi-python:dynamic/edge:RegistrationToken": {"token": "token-of-the-recording"},
+}
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One resource as the engine would have been asked for it. Inputs keep their secret wrappers."""
+
+    type: str
+    name: str
+    custom: bool
+    parent: str
+    inputs: Mapping[str, Any]
+    dependencies: tuple[str, ...]
+    property_dependencies: Mapping[str, tuple[str, ...]]
+    protect: bool
+    retain_on_delete: bool
+    delete_before_replace: bool
+    replace_on_changes: tuple[str, ...]
+    ignore_changes: tuple[str, ...]
+    additional_secret_outputs: tuple[str, ...]
+    deleted_with: str
+    aliases: int
+    on_error: tuple[str, ...]
+
+    def is_secret(self, name: str) -> bool:
+        """Return whether the input `name` is wrapped as a secret as a whole."""
+        value = self.inputs.get(name)
+        return isinstance(value, dict) and SECRET_KEY in value
+
+    def plain(self, name: str) -> Any:
+        """Return the input `name` without secret wrappers."""
+        return unwrapped(self.inputs.get(name))
+
+
+@dataclass
+class Recording:
+    """All registrations of a run, in the order in which they were made, and the exports of the stack."""
+
+    resources: list[Registration] = field(default_factory=list)
+    exports: dict[str, Any] = field(default_factory=dict)
+
+    def get(self, name: str, type_: Optional[str] = None) -> Registration:
+        """Return the one resource with this name (and type). Raises LookupError when there is none, or several."""
+        found = [one for one in self.resources if one.name == name and type_ in (None, one.type)]
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} resources are named {name!r}; known: {[one.name for one in self.resources]}")
+        return found[0]
+
+
+def unwrapped(value: Any) -> Any:
+    """Return a wire value without its secret wrappers, at any depth."""
+    if isinstance(value, dict):
+        if SECRET_KEY in value:
+            return unwrapped(value["value"])
+        return {key: unwrapped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [unwrapped(item) for item in value]
+    return value
+
+
+@contextmanager
+def own_event_loop() -> Iterator[None]:
+    """Give a worker thread an event loop for one call: the SDK's mocks make one per thread and never close it."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+class RecordingMocks(Mocks):
+    """Answers every resource from a table by type, so that programs run to their end without an engine."""
+
+    def __init__(self, outputs: Optional[Mapping[str, Mapping[str, Any]]] = None) -> None:
+        self._outputs = {**OUTPUTS, **(outputs or {})}
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        state = {**args.inputs, **self._outputs.get(args.typ, {})}
+        if args.typ.endswith(":EdgeHostClaim"):
+            state["generation"] = args.inputs["generation"]
+        if args.typ.endswith(":EdgeHostHealthy"):
+            state["uid"] = args.inputs["host"]
+        return f"{args.name}-id", state
+
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], Optional[list[tuple[str, str]]]]:
+        raise NotImplementedError(f"the recording has no answer for {args.token}")
+
+
+class RecordingMonitor(MockMonitor):
+    """Keeps each registration request, with all the options that plain mocks do not show."""
+
+    def __init__(self, mocks: Mocks) -> None:
+        super().__init__(mocks)
+        self.recording = Recording()
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the name of the wire protocol
+        with own_event_loop():
+            if request.type != "pulumi:pulumi:Stack":
+                self.recording.resources.append(_registration(request))
+            return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+        if request.urn.split("::")[2] == "pulumi:pulumi:Stack":
+            self.recording.exports = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
+
+
+def _name(urn: str) -> str:
+    return urn.rsplit("::", 1)[-1] if urn else ""
+
+
+def _registration(request: Any) -> Registration:
+    return Registration(
+        type=request.type,
+        name=request.name,
+        custom=request.custom,
+        parent=_name(request.parent),
+        inputs=rpc.deserialize_properties(request.object, keep_unknowns=True),
+        dependencies=tuple(sorted({_name(urn) for urn in request.dependencies})),
+        property_dependencies={
+            key: tuple(sorted({_name(urn) for urn in value.urns}))
+            for key, value in sorted(request.propertyDependencies.items())
+            if value.urns
+        },
+        protect=request.protect,
+        retain_on_delete=request.retainOnDelete,
+        delete_before_replace=request.deleteBeforeReplace,
+        replace_on_changes=tuple(request.replaceOnChanges),
+        ignore_changes=tuple(request.ignoreChanges),
+        additional_secret_outputs=tuple(sorted(request.additionalSecretOutputs)),
+        deleted_with=_name(request.deletedWith),
+        aliases=len(request.aliases),
+        on_error=tuple(request.hooks.on_error),
+    )
+
+
+def record(
+    program: Callable[[], None],
+    *,
+    project: str,
+    stack: str,
+    config: Mapping[str, str],
+    secret_keys: list[str],
+    preview: bool = False,
+    outputs: Optional[Mapping[str, Mapping[str, Any]]] = None,
+    threads: int = 16,
+) -> Recording:
+    """Run `program` under recording mocks and return what it registered. Raises what the program raises."""
+    mocks = RecordingMocks(outputs)
+    monitor = RecordingMonitor(mocks)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    loop.set_default_executor(ThreadPoolExecutor(threads))
+
+    def run() -> None:
+        program()
+        root = get_root_resource()
+        if root is not None:
+            register_resource_outputs(root, getattr(root, "outputs", {}))
+
+    try:
+        pulumi.runtime.set_all_config(dict(config), secret_keys)
+        set_mocks(mocks, project=project, stack=stack, preview=preview, monitor=monitor)
+        loop.run_until_complete(run_pulumi_func(run))
+    finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+    return monitor.recording
+
+
+def record_program(folder: Path, **options: Any) -> Recording:
+    """Run `__main__.py` of `folder` under recording mocks, as the language host would run it."""
+
+    def program() -> None:
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
+        runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
+
+    return record(program, **options)

@@ -1,0 +1,77 @@
+"""`edgectl plan STACK`: the resource tree without credentials, and which hosts would reboot or be replaced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+from edge.plan import HostPlan, host_plans
+from edge.settings import StackSettings, load_stack
+
+
+def _recording(settings: StackSettings, root: Path, stack_file: Path | None) -> Any:
+    """Return the registrations of the program under recording mocks, with a stand-in for every secret."""
+    from components.testing import record_program
+    from edge.program_config import program_config
+
+    stand_ins = {name: f"secret {name}" for name in settings.secret_names()}
+    config, secret_keys = program_config(stack_file or root / f"Pulumi.{settings.stack}.yaml", stand_ins)
+    return record_program(root, project=settings.project, stack=settings.stack, config=config, secret_keys=secret_keys)
+
+
+def resource_tree(recording: Any, stack: str) -> Tree:
+    """Return the tree of a recording, by parent."""
+    root = Tree(f"[bold]{stack}[/bold]")
+    nodes: dict[str, Tree] = {}
+    for one in recording.resources:
+        parent = nodes.get(one.parent, root)
+        words = [one.type.rsplit(":", 1)[-1], f"[bold]{one.name}[/bold]"]
+        if one.protect:
+            words.append("[yellow]protected[/yellow]")
+        node = parent.add(" ".join(words))
+        if not one.custom:
+            nodes[one.name] = node
+    return root
+
+
+def plan_table(plans: list[HostPlan]) -> Table:
+    """Return one row per host: what would happen, and whether it reboots."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("host", "would", "reboots", "why"):
+        table.add_column(heading)
+    for plan in plans:
+        style = "red" if plan.replaces else ""
+        table.add_row(plan.name, plan.action, "yes" if plan.reboots else "no", plan.why, style=style)
+    return table
+
+
+def command(
+    stack: Annotated[str, typer.Argument(help="The stack, as in Pulumi.STACK.yaml.")],
+    facts: Annotated[Path | None, typer.Option(help="Exported outputs of the deployed stack, as JSON.")] = None,
+    stack_file: Annotated[Path | None, typer.Option(help="Another place of the stack file.")] = None,
+    root: Annotated[Path, typer.Option(help="The project folder.")] = Path(),
+) -> None:
+    """Print the resource tree without credentials, and say which hosts would reboot or be replaced."""
+    console = Console()
+    settings = load_stack(stack, root, stack_file=stack_file)
+    known: dict[str, Any] | None = None
+    if facts is not None:
+        from edge.facts import load_facts
+
+        known = dict(load_facts(stack, root, file=facts).outputs.get("hosts", {}))
+    console.print(resource_tree(_recording(settings, root.resolve(), stack_file), stack))
+    plans = host_plans(settings, known)
+    console.print(plan_table(plans))
+    replaced = [plan.name for plan in plans if plan.replaces]
+    if len(replaced) > 1:
+        console.print(
+            f"[bold red]{len(replaced)} hosts would be reinstalled in one run: {', '.join(replaced)}.[/bold red]\n"
+            "Raise one generation at a time, and go on when that host is healthy."
+        )
+    if known is None:
+        console.print("[dim]Without --facts every host counts as not joined yet.[/dim]")

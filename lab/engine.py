@@ -1,0 +1,217 @@
+"""Runs the lab's stack under the real Pulumi engine, where the CLI is on PATH: file backend, own passphrase, own folder.
+
+`make lab` uses it instead of the rehearsal then, and the engine tests use it for every scenario.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets as random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edge.errors import LabError
+
+Event = dict[str, Any]
+# What an operator of one site wants from the engine: one red host does not stop the others, a waiting host holds a slot.
+SPARE_SLOTS = 8
+MOST_SLOTS = 64
+
+
+def found() -> str | None:
+    """Return the path of the Pulumi CLI, or None when it is not on PATH."""
+    return shutil.which("pulumi")
+
+
+def missing() -> str | None:
+    """Return in one line why the engine cannot be used here, or None when it can."""
+    if found() is None:
+        return "the Pulumi CLI is not on PATH (`make engine` installs it where the network allows)"
+    done = subprocess.run(["pulumi", "plugin", "ls", "--json"], capture_output=True, text=True, check=False)
+    plugins = {one["name"] for one in json.loads(done.stdout or "[]")} if done.returncode == 0 else set()
+    return None if "command" in plugins else "the provider plugin `command` is not installed (`make engine`)"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One command of the engine: its exit code, its events, and what it printed."""
+
+    code: int
+    events: tuple[Event, ...]
+    stdout: str
+    stderr: str
+    seconds: float
+
+    def steps(self) -> list[tuple[str, str, str]]:
+        """Return (operation, type, name) of every step that ended well, in the order of their ends; `same` included."""
+        found_steps = []
+        for event in self.events:
+            if "resOutputsEvent" in event:
+                found_steps.append(_step(event["resOutputsEvent"]["metadata"]))
+        return found_steps
+
+    def changed(self) -> dict[str, str]:
+        """Return the operation by resource name, for everything that is not `same` and no component or stack."""
+        return {name: op for op, type_, name in self.steps() if op not in ("same", "read") and _is_custom(type_)}
+
+    def failed(self) -> dict[str, str]:
+        """Return the operation by resource name of every step that failed."""
+        steps = [_step(event["resOpFailedEvent"]["metadata"]) for event in self.events if "resOpFailedEvent" in event]
+        return {name: op for op, _type, name in steps}
+
+    def counts(self) -> Counter[str]:
+        """Return how many custom resources each operation touched."""
+        return Counter(op for op, type_, _name in self.steps() if _is_custom(type_))
+
+    def messages(self) -> str:
+        """Return what the run said to a person: diagnostics of warning and error."""
+        texts = [event["diagnosticEvent"] for event in self.events if "diagnosticEvent" in event]
+        return "\n".join(one["message"] for one in texts if one.get("severity") in ("warning", "error", "info#err"))
+
+
+def _step(metadata: Mapping[str, Any]) -> tuple[str, str, str]:
+    parts = str(metadata["urn"]).split("::")
+    return str(metadata["op"]), parts[2].split("$")[-1], parts[3]
+
+
+def _is_custom(type_: str) -> bool:
+    return not type_.startswith(("edge-hosts:index:", "pulumi:pulumi:", "pulumi:providers:"))
+
+
+@dataclass
+class Engine:
+    """The engine on one stack. `folder` holds backend, passphrase and the stack's own copy of its settings."""
+
+    program: Path
+    folder: Path
+    stack: str = "lab"
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Path:
+        """Return the stack file that the engine reads and writes."""
+        return self.folder / f"Pulumi.{self.stack}.yaml"
+
+    def env(self) -> dict[str, str]:
+        """Return the environment of every command: no SSH agent, no question, no look outside."""
+        passphrase = self.folder / "passphrase"
+        return {
+            **{key: value for key, value in os.environ.items() if key not in ("SSH_AUTH_SOCK", "SPECTROCLOUD_APIKEY")},
+            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_CONTINUE_ON_ERROR": "true",
+            "PULUMI_PYTHON_CMD": sys.executable,
+            **self.environment,
+        }
+
+    def prepare(self, stack_file: Path, values: Mapping[str, str]) -> None:
+        """Make backend and stack if they are not there, and write settings and secrets anew."""
+        (self.folder / "state").mkdir(parents=True, exist_ok=True)
+        passphrase = self.folder / "passphrase"
+        if not passphrase.exists():
+            passphrase.touch(mode=0o600)
+            passphrase.write_text(random.token_hex(16), "utf-8")
+        salt = _salt(self.settings) or self._new_stack()
+        self.settings.write_text(stack_file.read_text("utf-8").rstrip("\n") + "\n" + salt, "utf-8")
+        self.set_secrets(values)
+
+    def _new_stack(self) -> str:
+        """Make the stack and return the line with its salt.
+
+        `stack init` writes that line beside Pulumi.yaml; a folder of its own keeps the committed stack file as it is.
+        """
+        aside = self.folder / "init"
+        aside.mkdir(exist_ok=True)
+        shutil.copy(self.program / "Pulumi.yaml", aside)
+        words = ["pulumi", "-C", str(aside), "--non-interactive", "stack", "init", self.stack]
+        self._finished([*words, "--secrets-provider", "passphrase"])
+        return _salt(aside / f"Pulumi.{self.stack}.yaml")
+
+    def set_secrets(self, values: Mapping[str, str]) -> None:
+        """Store secrets in the stack file, encrypted."""
+        for name, value in values.items():
+            self._checked("config", "set", "--secret", f"edge-hosts:{name}", given=value)
+
+    def _command(self, *words: str) -> list[str]:
+        return ["pulumi", "-C", str(self.program), "--non-interactive", *words]
+
+    def _options(self, words: Sequence[str]) -> list[str]:
+        config = ["--config-file", str(self.settings)]
+        return ["-s", self.stack, *(config if words[0] in ("up", "preview", "refresh", "destroy", "config") else [])]
+
+    def _checked(self, *words: str, given: str | None = None) -> str:
+        return self._finished([*self._command(*words), *self._options(words)], given)
+
+    def _finished(self, words: Sequence[str], given: str | None = None) -> str:
+        done = subprocess.run(words, input=given, env=self.env(), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise LabError(f"`{' '.join(words)}` ended with {done.returncode}: {done.stderr.strip()[-400:]}")
+        return done.stdout
+
+    def run(self, *words: str, on_event: Callable[[Event], None] | None = None) -> Run:
+        """Run `up`, `preview`, `refresh` or `destroy` to its end and return what it did."""
+        return self.finish(self.start(*words), on_event)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command without waiting, in a process group of its own, so that a test can kill it."""
+        hosts = MOST_SLOTS if "--parallel" in words else None
+        slots = [] if hosts else ["--parallel", str(min(MOST_SLOTS, SPARE_SLOTS + 8))]
+        yes = ["--yes", "--skip-preview"] if words[0] in ("up", "refresh", "destroy") else []
+        return subprocess.Popen(
+            self._command(*words, *self._options(words), *slots, *yes, "--json"),
+            env=self.env(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def finish(self, process: subprocess.Popen[str], on_event: Callable[[Event], None] | None = None) -> Run:
+        """Follow a started command to its end."""
+        began = time.monotonic()
+        events: list[Event] = []
+        lines: list[str] = []
+        for line in process.stdout or ():
+            lines.append(line)
+            if line.startswith('{"sequence"'):
+                event = json.loads(line)
+                events.append(event)
+                if on_event is not None:
+                    on_event(event)
+        stderr = process.stderr.read() if process.stderr else ""
+        code = process.wait()
+        return Run(code, tuple(events), "".join(lines), stderr, time.monotonic() - began)
+
+    @staticmethod
+    def kill(process: subprocess.Popen[str]) -> None:
+        """Kill a started command with everything that it started, as a power cut would."""
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the stack's exports as JSON data."""
+        text = self._checked("stack", "output", "--json")
+        found_outputs: dict[str, Any] = json.loads(text)
+        return found_outputs
+
+    def export(self) -> str:
+        """Return the state as text, its secrets still encrypted."""
+        return self._checked("stack", "export")
+
+
+def _salt(path: Path) -> str:
+    """Return the line with the salt of a stack file that was written before, "" when there is none."""
+    if not path.exists():
+        return ""
+    return "".join(line + "\n" for line in path.read_text("utf-8").splitlines() if line.startswith("encryptionsalt:"))

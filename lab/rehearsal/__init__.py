@@ -1,0 +1,24 @@
+"""The program run without the engine: mocks that act, on the wire form of resources only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lab.site import Site
+
+
+def run(site: Site) -> int:
+    """Run the lab's program once against its machines and return an exit code: 0 when every host is healthy."""
+    from lab.paths import CHECKOUT
+    from lab.rehearsal.lab_run import run_lab
+
+    paths = site.paths
+    healthy = run_lab(
+        root=CHECKOUT,
+        stack="lab",
+        stack_file=paths.stack_file,
+        secrets_file=paths.secrets,
+        facts_file=paths.facts,
+    )
+    return 0 if healthy else 1

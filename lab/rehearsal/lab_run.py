@@ -1,0 +1,66 @@
+"""One rehearsal as a person runs it: live progress, a closing table, what failed and why, and what to do next."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from edge.program_config import program_config
+from edge.settings import StackSettings, load_stack
+from lab.rehearsal.runner import Rehearsal, rehearse, write_record
+from lab.rehearsal.view import Progress, closing_table, explain
+
+API_KEY = "paletteApiKey"
+
+
+def run_lab(
+    *, root: Path, stack: str, stack_file: Path, secrets_file: Path, facts_file: Path, console: Console | None = None
+) -> bool:
+    """Run the program of `stack` once under acting mocks and say how it went. Return whether every host is healthy."""
+    screen = console or Console()
+    settings = load_stack(stack, root, stack_file=stack_file)
+    secrets: Mapping[str, str] = json.loads(secrets_file.read_text("utf-8"))
+    wanted = settings.secret_names() | {API_KEY}
+    config, secret_keys = program_config(stack_file, {name: secrets[name] for name in wanted if name in secrets})
+    with Progress(screen) as progress, _without_agent():
+        result = rehearse(
+            root,
+            project=settings.project,
+            stack=stack,
+            config=config,
+            secret_keys=secret_keys,
+            hosts=len(settings.site.hosts),
+            on_event=progress.on_event,
+            on_line=progress.on_line,
+        )
+    write_record(result, facts_file)
+    _report(screen, settings, result, progress)
+    return result.succeeded
+
+
+class _without_agent:  # noqa: N801 - reads as a phrase where it is used
+    """Hide an SSH agent of the person who runs the lab: its keys have no business on lab machines."""
+
+    def __enter__(self) -> None:
+        self._socket = os.environ.pop("SSH_AUTH_SOCK", None)
+
+    def __exit__(self, *_exc: object) -> None:
+        if self._socket is not None:
+            os.environ["SSH_AUTH_SOCK"] = self._socket
+
+
+def _report(screen: Console, settings: StackSettings, result: Rehearsal, progress: Progress) -> None:
+    addresses = {name: str(settings.host_view(name).address) for name in settings.site.hosts}
+    screen.print(closing_table(result, progress, addresses))
+    for event in progress.failures():
+        screen.print(explain(event, progress.said(event.name), result.stack), style="red", markup=False, highlight=False)
+    for warning in settings.warnings:
+        screen.print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    if result.succeeded:
+        screen.print("Next: python -m edgectl verify lab · python -m edgectl firewall lab · python -m lab status · make lab-down")
+    else:
+        screen.print("Fix the cause and run `make lab` again: what is done stays done.")

@@ -1,0 +1,92 @@
+"""Deliberate breaks of the program, one line each: every one of them must be found by the rules of the chain."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.components.harness import ROOT
+
+# What is broken: the file, the line as it is, and the line as a hurried person would leave it.
+BREAKS = {
+    "a depends_on": ("components/host.py", "after=[self.claim, self.machine]", "after=[self.machine]"),
+    "the order of agent and readiness": ("components/host.py", "after=[self.started, self.registration]", "after=[self.registration]"),
+    "a secret": ("components/secrets.py", "self._config.get_secret(name)", "self._config.get(name)"),
+    "an update": ("components/remote_step.py", "update=command,", 'update="true",'),
+    "a delete": ("components/host.py", 'delete="uninstall",', ""),
+    "a protect": ("components/host.py", "            protect=host.protect,\n", ""),
+    "a hook": ("components/host.py", ", hooks=self._args.hooks.pending()", ""),
+    "a hook behind the jump host": ("components/hooks.py", "if not jump_host:", "if jump_host:"),
+    "a secret output": ("components/remote_step.py", '["stdout", "stderr"] if self.has_secrets else None', "None"),
+    "retain_on_delete of a lost host": ("components/host.py", 'retain_on_delete=host.state == "lost"', "retain_on_delete=False"),
+    "the stored force": ("components/host.py", '"force": host.force', '"force": False'),
+    "the previous output": ("components/remote_step.py", "add_previous_output_in_env=False", "add_previous_output_in_env=True"),
+    "the shown output": ("components/remote_step.py", "Logging.STDERR", "Logging.STDOUT_AND_STDERR"),
+    "a pinned host key": ("components/login.py", "host_key=self._host.host_key", "host_key=None"),
+    "a parent": ("components/remote_step.py", "                parent=parent,\n", ""),
+    "a trigger": ("components/remote_step.py", "logging=remote", 'triggers=["x"], logging=remote'),
+    "the provider as a secret": ("components/providers.py", "serialize_as_secret_always = False", "serialize_as_secret_always = True"),
+    "a secret in an export": ("components/site.py", '"stage": settings.stage,\n            "owner"', '"stage": Output.unsecret(self.token.token),\n            "owner"'),
+}
+
+JUDGE = """
+import json, sys
+from pathlib import Path
+from tests.components.harness import record_stack
+from tests.components.rules import problems
+from tests.components.test_chain import EXPECTED, _with_host
+recording = record_stack("lab", Path.cwd(), _with_host("bare", state="lost"))
+hosts = {**EXPECTED["lab"], "bare": {**EXPECTED["lab"]["bare"], "force": True, "retain": True}}
+hosts["proxied"] = {**hosts["proxied"], "protect": True}
+site = _with_host("bare", state="lost")
+site["hosts"]["proxied"]["protect"] = True
+print(json.dumps(problems(record_stack("lab", Path.cwd(), site), hosts)))
+"""
+
+
+def _copy(to: Path) -> Path:
+    for name in ("components", "edge", "scripts", "releases", "tests"):
+        shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in [*ROOT.glob("Pulumi*.yaml"), ROOT / "__main__.py"]:
+        shutil.copy(path, to)
+    return to
+
+
+def _judge(folder: Path) -> list[str]:
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", JUDGE], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        return [f"the program fails: {done.stderr.strip().splitlines()[-1]}"]
+    found: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _copy(tmp_path_factory.mktemp("broken"))
+
+
+def test_the_unbroken_copy_keeps_every_rule(copy: Path) -> None:
+    assert _judge(copy) == []
+
+
+@pytest.mark.row("C4")
+@pytest.mark.parametrize("what", sorted(BREAKS))
+def test_a_deliberate_break_is_found(copy: Path, what: str) -> None:
+    file, old, new = BREAKS[what]
+    path = copy / file
+    source = path.read_text("utf-8")
+    assert source.count(old) == 1, f"{file} has {source.count(old)} places of {old!r}: write the break again"
+    path.write_text(source.replace(old, new), "utf-8")
+    try:
+        assert _judge(copy), f"nothing noticed that {what} was broken"
+    finally:
+        path.write_text(source, "utf-8")
