@@ -27,7 +27,7 @@ from components.version import wanted_version
 from edge.checks.values import checks_values
 from edge.endpoints import endpoint_table, query_for
 from edge.network import NetworkFacts
-from edge.reports import counts
+from edge.reports import counts, fact
 from edge.settings import HostSettings, StackSettings
 from edge.steps_values import agent_values, prepare_values, started_values
 
@@ -217,6 +217,7 @@ class EdgeHost(pulumi.ComponentResource):
                 "arch": given["arch"],
                 "agentVersion": given["agent_version"],
                 "checks": counts(given["checks"], given["preparation"]),
+                "nic": fact(given["checks"], "nic"),
                 "release": settings.release.id,
                 "generation": host.generation,
                 "epoch": given["epoch"],

@@ -10,6 +10,7 @@ from components.secrets import Secrets
 from edge.errors import SettingsError
 from edge.findings import Finding
 from edge.settings import HostSettings, KeyFile, SecretRef
+from edge.settings.access import DEFAULT_KEY_SECRET
 
 # Seconds for one TCP connect; the handshake after it has no limit of its own in the provider.
 PER_DIAL_TIMEOUT = 15
@@ -37,6 +38,8 @@ class Login:
 
         Raises SettingsError when the key file cannot be read.
         """
+        if key == "secret":
+            return self._secrets.get(DEFAULT_KEY_SECRET)
         if isinstance(key, SecretRef):
             return self._secrets.get(key.secret)
         if not isinstance(key, KeyFile):

@@ -106,10 +106,15 @@ def own_event_loop() -> Iterator[None]:
 class RecordingMocks(Mocks):
     """Answers every resource from a table by type, so that programs run to their end without an engine."""
 
-    def __init__(self, outputs: Optional[Mapping[str, Mapping[str, Any]]] = None) -> None:
+    def __init__(
+        self, outputs: Optional[Mapping[str, Mapping[str, Any]]] = None, *, unknown: bool = False
+    ) -> None:
         self._outputs = {**OUTPUTS, **(outputs or {})}
+        self._unknown = unknown
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        if self._unknown and args.custom:
+            return "", dict(args.inputs)
         state = {**args.inputs, **self._outputs.get(args.typ, {})}
         if args.typ.endswith(":EdgeHostClaim"):
             state["generation"] = args.inputs["generation"]
@@ -180,8 +185,11 @@ def record(
     outputs: Optional[Mapping[str, Mapping[str, Any]]] = None,
     threads: int = 16,
 ) -> Recording:
-    """Run `program` under recording mocks and return what it registered. Raises what the program raises."""
-    mocks = RecordingMocks(outputs)
+    """Run `program` under recording mocks and return what it registered. Raises what the program raises.
+
+    In a `preview` everything that a resource would compute is unknown, as in the first preview of a new stack.
+    """
+    mocks = RecordingMocks(outputs, unknown=preview)
     monitor = RecordingMonitor(mocks)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -31,6 +31,12 @@ def results(stdouts: Iterable[str]) -> dict[str, str]:
     return merged
 
 
+def fact(stdout: str, name: str) -> str:
+    """Return one fact of the host from a report, "" when the report does not have it."""
+    facts = (last_json(stdout) or {}).get("facts", {})
+    return str(facts.get(name, "")) if isinstance(facts, dict) else ""
+
+
 def counts(*stdouts: str) -> dict[str, int]:
     """Return how many checks passed, warned, failed and were skipped over the reports of several steps."""
     statuses = list(results(stdouts).values())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -47,8 +47,9 @@ class Outcome:
 class RehearsalMonitor(MockMonitor):
     """Registers resources through acting mocks, with hooks, skips, and events for the screen."""
 
-    def __init__(self, mocks: Mocks, on_event: Callable[[Event], None]) -> None:
+    def __init__(self, mocks: Mocks, loop: asyncio.AbstractEventLoop, on_event: Callable[[Event], None]) -> None:
         super().__init__(mocks)
+        self._loop = loop
         self._on_event = on_event
         self._hooks: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -72,7 +73,7 @@ class RehearsalMonitor(MockMonitor):
             with self._lock:
                 self.outcome.skipped.add(urn)
             self._tell(request, "skipped", started)
-            return self._without_outputs(urn, resource_pb2.Result.SKIP)
+            return self._without_outputs(urn, resource_pb2.Result.FAIL)
         self._tell(request, "running", started)
         errors: list[str] = []
         while True:
@@ -108,13 +109,15 @@ class RehearsalMonitor(MockMonitor):
             )
             message.new_inputs.CopyFrom(request.object)
             callback = self._callback(self._hooks[name])
-            answer = asyncio.run(callback(message.SerializeToString()))
+            # Hooks run on the program's own loop, as the engine's calls into the program do.
+            asked = asyncio.run_coroutine_threadsafe(callback(message.SerializeToString()), self._loop)
+            answer = asked.result()
             if answer.retry:
                 return True
         return False
 
     @staticmethod
-    def _callback(token: str) -> Callable[[bytes], Any]:
+    def _callback(token: str) -> Callable[[bytes], Coroutine[Any, Any, Any]]:
         for servicer in _CallbackServicer._servicers:
             if token in servicer._callbacks:
                 return servicer._callbacks[token]

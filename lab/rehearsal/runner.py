@@ -21,7 +21,7 @@ from pulumi.runtime.stack import run_pulumi_func
 
 from lab.rehearsal.acting import ActingMocks
 from lab.rehearsal.monitor import Event, RehearsalMonitor
-from lab.rehearsal.wire import unwrap
+from lab.rehearsal.wire import unwrap, whole_numbers
 
 # A host that waits holds a thread, as it holds a slot of the engine's parallelism.
 THREADS_PER_HOST = 1
@@ -47,7 +47,7 @@ class Rehearsal:
             "stack": self.stack,
             "result": "succeeded" if self.succeeded else "failed",
             "finishedAt": datetime.now(UTC).isoformat(timespec="seconds"),
-            "outputs": unwrap(self.outputs),
+            "outputs": whole_numbers(unwrap(self.outputs)),
         }
 
 
@@ -64,8 +64,8 @@ def rehearse(
 ) -> Rehearsal:
     """Run the program in folder `program` once. Errors of resources are in the result; errors of the program are raised."""
     acting = ActingMocks(config, project, on_line)
-    monitor = RehearsalMonitor(acting, on_event)
     loop = asyncio.new_event_loop()
+    monitor = RehearsalMonitor(acting, loop, on_event)
     asyncio.set_event_loop(loop)
     loop.set_default_executor(ThreadPoolExecutor(hosts * THREADS_PER_HOST + SPARE_THREADS))
     try:

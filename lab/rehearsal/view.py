@@ -76,7 +76,9 @@ class Progress:
             text = f"{event.parent:<12} {self.role(event.name, event.parent):<13} {event.state}"
             if event.state in ("done", "failed"):
                 text += f" after {event.seconds:.1f} s"
-            self._console.print(text, markup=False, highlight=False)
+            if event.error:
+                text += f": {first_words(event.error)}"
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def on_line(self, name: str, line: str) -> None:
         """Take one line that a host said while it worked."""
@@ -86,7 +88,7 @@ class Progress:
                 if name in row.steps:
                     row.line = line
         if not self._console.is_terminal:
-            self._console.print(f"{'':<12} {escape(line)}", highlight=False)
+            self._console.print(f"{'':<12} {escape(line)}", highlight=False, soft_wrap=True)
 
     def _draw(self) -> Table:
         table = Table(box=None, pad_edge=False, show_header=False)
@@ -134,7 +136,7 @@ def closing_table(result: Rehearsal, progress: Progress, addresses: Mapping[str,
         if isinstance(facts, dict):
             checks = facts["checks"]
             state = Text(str(facts["state"]), style="green")
-            numbers = [str(checks[word]) for word in ("passed", "warned", "failed")]
+            numbers = [f"{checks[word]:.0f}" for word in ("passed", "warned", "failed")]
             table.add_row(name, address, str(facts["uid"]), state, *numbers, seconds)
         else:
             table.add_row(name, address, "-", Text("failed", style="red"), "-", "-", "-", seconds)
@@ -144,9 +146,14 @@ def closing_table(result: Rehearsal, progress: Progress, addresses: Mapping[str,
 _NOISE = re.compile(r'running "[^\n]*":')
 
 
+def first_words(error: str) -> str:
+    """Return the first line of an error without the text of the command that failed."""
+    return _NOISE.sub("", error).strip().splitlines()[0][:160]
+
+
 def explain(event: Event, said: list[str], stack: str) -> str:
     """Return what a person needs of a failed step: the findings, the remedy, and the command to look further."""
-    words = [line for line in said if line.startswith(("RED", "error:", "fix:", "  fix:"))]
+    words = [line for line in said if line.startswith("RED ") or line.partition(": ")[2].startswith("FAILED ")]
     if not words:
         text = _NOISE.sub("", event.error)
         words = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("{")][:6]

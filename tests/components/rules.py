@@ -95,6 +95,8 @@ def _command(role: str, link: Registration, expected: Mapping[str, Any]) -> Iter
     connection = link.plain("connection")
     if bool(connection.get("proxy")) != expected["jump"]:
         yield "goes another way than the settings say"
+    if connection.get("privateKey") != canary("sshPrivateKey"):
+        yield "does not log in with the stack's key"
     if not connection.get("hostKey"):
         yield "does not pin the host key"
 

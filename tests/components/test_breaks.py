@@ -28,6 +28,7 @@ BREAKS = {
     "the stored force": ("components/host.py", '"force": host.force', '"force": False'),
     "the previous output": ("components/remote_step.py", "add_previous_output_in_env=False", "add_previous_output_in_env=True"),
     "the shown output": ("components/remote_step.py", "Logging.STDERR", "Logging.STDOUT_AND_STDERR"),
+    "the private key": ("components/login.py", 'if key == "secret":', 'if key == "secrets":'),
     "a pinned host key": ("components/login.py", "host_key=self._host.host_key", "host_key=None"),
     "a parent": ("components/remote_step.py", "                parent=parent,\n", ""),
     "a trigger": ("components/remote_step.py", "logging=remote", 'triggers=["x"], logging=remote'),

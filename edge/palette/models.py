@@ -1,0 +1,187 @@
+"""What Palette tells about edge hosts, projects and registration tokens, as typed values.
+
+Only the fields we use are taken over. An edge host record also holds secrets (`hostAuthToken`, `serviceAuthToken`,
+`hostPairingKey`): they never get into these models, so they cannot get into a state, a log or an error.
+
+The answers are uneven, and the readers are tolerant of it (Palette API specification): `status.health` is missing for
+an unpaired host; the project stands in `spec.host.project` of a single record, in `spec.projectMeta` of a search
+result, and may stand in `aclmeta`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from edge.palette.masked import Masked
+
+STATE_IN_USE = "in-use"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project of a tenant."""
+
+    uid: str
+    name: str
+
+
+@dataclass(frozen=True)
+class EdgeHostRecord:
+    """One edge host as Palette knows it. `created` is an RFC 3339 text, exactly as Palette wrote it."""
+
+    uid: str
+    name: str = ""
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    created: str = ""
+    state: str = ""
+    health: str = ""
+    health_message: str = ""
+    agent_version: str = ""
+    project_uid: str = ""
+    project_name: str = ""
+    host_address: str = ""
+    arch: str = ""
+    host_type: str = ""
+    clusters: tuple[str, ...] = ()
+
+    @property
+    def in_cluster(self) -> bool:
+        """Return whether the host belongs to a cluster, by its state or by the clusters that it names."""
+        return self.state == STATE_IN_USE or bool(self.clusters)
+
+    @property
+    def project(self) -> str:
+        """Return the project as a person calls it: the name if it is known, else the uid."""
+        return self.project_name or self.project_uid
+
+    @property
+    def status(self) -> str:
+        """Return state and health in one short text for messages."""
+        return f"state {self.state or 'unknown'}, health {self.health or 'not reported'}"
+
+
+@dataclass(frozen=True)
+class TokenRecord:
+    """One registration token. Its value is masked, and does not take part in comparisons of records."""
+
+    uid: str
+    name: str = ""
+    description: str = ""
+    project_uid: str = ""
+    project_name: str = ""
+    expiry: datetime | None = None
+    active: bool = True
+    created: str = ""
+    value: Masked = field(default_factory=lambda: Masked(""), compare=False)
+
+
+def parse_time(text: str) -> datetime | None:
+    """Return the instant of an RFC 3339 text, None for anything else. A text without a zone is UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def edge_host_record(document: object, uid: str = "") -> EdgeHostRecord:
+    """Return the record in a single answer or in one item of a search; `uid` is used if the document names none."""
+    metadata, spec, status = (_part(document, key) for key in ("metadata", "spec", "status"))
+    host, device, health = _part(spec, "host"), _part(spec, "device"), _part(status, "health")
+    project = _part(host, "project") or _part(spec, "projectMeta")
+    found_uid = _text(metadata, "uid") or _text(host, "hostUid") or uid
+    return EdgeHostRecord(
+        uid=found_uid,
+        name=_text(metadata, "name") or found_uid,
+        labels=_labels(metadata),
+        created=_text(metadata, "creationTimestamp"),
+        state=_text(status, "state"),
+        health=_text(health, "state"),
+        health_message=_text(health, "message"),
+        agent_version=_text(health, "agentVersion"),
+        project_uid=_text(project, "uid") or _text(_part(document, "aclmeta"), "projectUid"),
+        project_name=_text(project, "name"),
+        host_address=_address(host, device),
+        arch=_text(device, "archType"),
+        host_type=_text(device, "hostType"),
+        clusters=tuple(_clusters(status)),
+    )
+
+
+def token_record(document: object) -> TokenRecord:
+    """Return a registration token.
+
+    A read answer says `defaultProject`, although a create request says `defaultProjectUid`: with the wrong one of the
+    two the token is accepted and bound to no project.
+    """
+    metadata, spec, status = (_part(document, key) for key in ("metadata", "spec", "status"))
+    project = _part(spec, "defaultProject")
+    return TokenRecord(
+        uid=_text(metadata, "uid"),
+        name=_text(metadata, "name"),
+        description=_text(_part(metadata, "annotations"), "description"),
+        project_uid=_text(project, "uid"),
+        project_name=_text(project, "name"),
+        expiry=parse_time(_text(spec, "expiry")),
+        active=status.get("isActive", True) is not False,
+        created=_text(metadata, "creationTimestamp"),
+        value=Masked(_text(spec, "token")),
+    )
+
+
+def project_record(document: object) -> Project:
+    """Return the project in one item of either project list."""
+    metadata = _part(document, "metadata")
+    return Project(uid=_text(metadata, "uid"), name=_text(metadata, "name"))
+
+
+def items(document: object) -> list[object]:
+    """Return the items of a list answer; an absent or null list is empty."""
+    found = document.get("items") if isinstance(document, Mapping) else None
+    return list(found) if isinstance(found, list) else []
+
+
+def continuation(document: object) -> str:
+    """Return the text that asks for the next page, empty at the end."""
+    return _text(_part(document, "listmeta"), "continue")
+
+
+def _part(document: object, key: str) -> Mapping[str, object]:
+    found = document.get(key) if isinstance(document, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _text(document: Mapping[str, object], key: str) -> str:
+    found = document.get(key)
+    return found if isinstance(found, str) else ""
+
+
+def _labels(metadata: Mapping[str, object]) -> Mapping[str, str]:
+    labels = _part(metadata, "labels")
+    return MappingProxyType({str(key): str(value) for key, value in labels.items() if value is not None})
+
+
+def _address(host: Mapping[str, object], device: Mapping[str, object]) -> str:
+    """Return the address the host reports, else the one of its default interface."""
+    given = _text(host, "hostAddress")
+    nics = device.get("nics")
+    if given or not isinstance(nics, list):
+        return given
+    typed = [nic for nic in nics if isinstance(nic, Mapping)]
+    ordered = sorted(typed, key=lambda nic: nic.get("isDefault") is not True)
+    return next((ip for nic in ordered if (ip := _text(nic, "ip"))), "")
+
+
+def _clusters(status: Mapping[str, object]) -> Iterator[str]:
+    """Yield the names of the clusters that use the host: the hybrid cluster's, as a person sees it, if there is one."""
+    references = status.get("inUseClustersRef") or status.get("inUseClusters")
+    for reference in references if isinstance(references, list) else ():
+        if not isinstance(reference, Mapping):
+            continue
+        hybrid = _part(reference, "hybridCluster")
+        name = _text(hybrid, "name") or _text(reference, "name") or _text(reference, "uid")
+        if name:
+            yield name

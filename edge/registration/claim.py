@@ -1,0 +1,87 @@
+"""Asks for the name of an edge host before there is a machine, and holds what the next machine is made from.
+
+A changed template alone must not replace a running machine. So what a machine is made from is frozen in the output
+`made_from`, and moves only together with a raised generation. Everything is an update; nothing is ever replaced here.
+"""
+
+from __future__ import annotations
+
+from edge.palette import PaletteClient
+from edge.registration.access import pending_while_unavailable
+from edge.registration.labels import identity_of
+from edge.registration.records import (
+    find,
+    is_ours,
+    place,
+    refuse_elsewhere,
+    refuse_foreign,
+    refuse_in_cluster,
+    refuse_lower,
+    refuse_renamed,
+    remove,
+)
+from edge.registration.values import CONNECTION, LOCATION, Outputs, Props, changed, echo, flag, needed, text, whole
+
+_IDENTITY = ("host", "owner", "generation", "force")
+_STORED = (*_IDENTITY, *CONNECTION)
+_ROLL_REFUSED = "it is not rolled to a new generation"
+
+
+def claim_diff(olds: Props, news: Props) -> list[str]:
+    """Return the names of the inputs that ask for an update; `made_from_wanted` alone is none. Never raises."""
+    return changed(olds, news, _STORED)
+
+
+def claim_create(client: PaletteClient, inputs: Props) -> Outputs:
+    """Take the name: free in Palette, or ours already.
+
+    Inputs: host, owner, generation, force, made_from_wanted, and the connection. Outputs: the inputs without
+    made_from_wanted, and made_from. Raises PaletteError for a foreign record, PendingError while Palette is away.
+    """
+    needed(inputs, "host", "owner")
+    host, generation = text(inputs, "host"), whole(inputs, "generation")
+    with pending_while_unavailable(place(host), host):
+        found = find(client, host)
+        if found.record is not None:
+            if not is_ours(found.record, {text(inputs, "owner")}):
+                refuse_foreign(found.record)
+            if found.elsewhere:
+                refuse_elsewhere(client, found.record)
+            known = identity_of(found.record).generation
+            refuse_lower(host, generation, known, "that its record in Palette carries")
+            if 0 < known < generation:
+                refuse_in_cluster(found.record, force=flag(inputs, "force"), deed=_ROLL_REFUSED)
+    return {**echo(inputs, _STORED), "made_from": text(inputs, "made_from_wanted")}
+
+
+def claim_update(client: PaletteClient, olds: Props, news: Props) -> Outputs:
+    """Follow changed inputs; a raised generation is guarded and takes over `made_from_wanted`.
+
+    Raises PaletteError for a host in a cluster (unless force), a lowered generation, or a foreign record.
+    """
+    needed(news, "host", "owner")
+    host = text(news, "host")
+    refuse_renamed(text(olds, "host"), host)
+    before, after = whole(olds, "generation"), whole(news, "generation")
+    refuse_lower(host, after, before, "that this stack has reached")
+    if after > before or changed(olds, news, ("owner", *LOCATION)):
+        with pending_while_unavailable(place(host), host):
+            record = find(client, host).record
+            if record is not None and not is_ours(record, {text(olds, "owner"), text(news, "owner")}):
+                refuse_foreign(record)
+            if record is not None and after > before:
+                refuse_in_cluster(record, force=flag(news, "force"), deed=_ROLL_REFUSED)
+    made_from = text(news, "made_from_wanted") if after > before else text(olds, "made_from")
+    return {**echo(news, _STORED), "made_from": made_from}
+
+
+def claim_delete(client: PaletteClient, props: Props) -> None:
+    """Remove the Palette record after the machine, if it is ours and in our project; nothing else is touched.
+
+    Gone already is fine. Raises PaletteError for a host in a cluster, unless force is stored.
+    """
+    host, owner = text(props, "host"), text(props, "owner")
+    found = find(client, host)
+    if found.record is None or found.elsewhere or not is_ours(found.record, {owner}):
+        return
+    remove(client, found.record, {owner}, force=flag(props, "force"))

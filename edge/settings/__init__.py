@@ -1,0 +1,59 @@
+"""The settings of a site: models, rules, and reading them from a stack file or from the engine.
+
+    load_stack("prod")      what `edgectl` uses: reads Pulumi.prod.yaml and its release, offline
+    from_config(...)        what the program uses: the same, out of what the engine hands over
+
+Secrets never pass through here. Inside a site a secret is only named, as {secret: NAME}.
+"""
+
+from __future__ import annotations
+
+from edge.settings.access import JumpHost, KeyFile, Proxy, SecretRef, Ssh, SshOverride
+from edge.settings.hosts import ExistingHost, Host, VsphereHost
+from edge.settings.load import from_config, load_stack
+from edge.settings.network import GivenNetwork, LookupNetwork, ManagedNetwork, StackNetwork
+from edge.settings.palette import (
+    API_KEY_SECRET,
+    TOKEN_SECRET,
+    ApiToken,
+    ConfigToken,
+    Palette,
+    RegistryCredentials,
+    StaticNetwork,
+    User,
+)
+from edge.settings.release import Agent, Release
+from edge.settings.site import Cilium, Site
+from edge.settings.stack import HostSettings, StackSettings
+
+__all__ = [
+    "API_KEY_SECRET",
+    "TOKEN_SECRET",
+    "Agent",
+    "ApiToken",
+    "Cilium",
+    "ConfigToken",
+    "ExistingHost",
+    "GivenNetwork",
+    "Host",
+    "HostSettings",
+    "JumpHost",
+    "KeyFile",
+    "LookupNetwork",
+    "ManagedNetwork",
+    "Palette",
+    "Proxy",
+    "RegistryCredentials",
+    "Release",
+    "SecretRef",
+    "Site",
+    "Ssh",
+    "SshOverride",
+    "StackNetwork",
+    "StackSettings",
+    "StaticNetwork",
+    "User",
+    "VsphereHost",
+    "from_config",
+    "load_stack",
+]

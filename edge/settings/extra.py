@@ -1,0 +1,119 @@
+"""`palette.userDataExtra`: any key of the installer reference, merged over what the program writes, fixed parts kept.
+
+What is fixed has a setting of its own, or decides whether the host can register at all. A table says which, and what to
+use instead; the merge itself only ever adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from edge.findings import Finding
+from edge.settings.palette import RESERVED_TAGS
+from edge.settings.translate import nearest
+from edge.settings.yamltext import Path_, dotted
+
+WHERE = "site.palette.userDataExtra"
+ROOTS = ("stylus", "install", "stages")
+
+# Path below the user-data -> what to do instead.
+FIXED: Mapping[tuple[str, ...], str] = {
+    ("stylus", "site", "edgeHostToken"): "Set the secret `registrationToken` of the stack",
+    ("stylus", "site", "paletteEndpoint"): "Use `palette.endpoint`",
+    ("stylus", "site", "projectName"): "Use `palette.project`",
+    ("stylus", "site", "projectUid"): "Use `palette.projectUid`",
+    ("stylus", "site", "name"): "Remove it: the name is the host's key under `hosts`",
+    ("stylus", "site", "hostName"): "Remove it: the name is the host's key under `hosts`",
+    ("stylus", "site", "deviceUIDPaths"): "Remove it: the id of a host is its name",
+    ("stylus", "site", "prefix"): "Remove it: the id of a host is its name",
+    ("stylus", "site", "disableAutoRegister"): "Remove it: the host would wait for a person in Palette",
+    ("stylus", "site", "caCerts"): "Use `caCerts`",
+    ("stylus", "site", "network", "httpProxy"): "Use `proxy`",
+    ("stylus", "site", "network", "httpsProxy"): "Use `proxy`",
+    ("stylus", "site", "network", "noProxy"): "Use `proxy.noProxy`",
+    ("stylus", "site", "network", "interfaces"): "Use `palette.staticNetwork`",
+    ("stylus", "managementMode"): "Remove it: hybrid nodes need central management, which is the default",
+    ("stylus", "installationMode"): "Remove it: hybrid nodes need a connected installation",
+    ("stylus", "vip", "skip"): "Use `palette.vipSkip`",
+    ("stylus", "registryCredentials"): "Use `palette.registryCredentials`",
+    ("install", "reboot"): "Remove it: the agent's installation ends with a reboot",
+    ("install", "poweroff"): "Remove it: the agent's installation ends with a reboot",
+}
+
+
+def extra_findings(extra: Mapping[str, Any]) -> list[Finding]:
+    """Return what is wrong with the extra user-data: fixed parts, unknown roots, stages of a wrong shape, passwords."""
+    return [*_roots(extra), *_fixed(extra), *_tags(extra), *_stages(extra), *_passwords(extra, ())]
+
+
+def _finding(path: Path_, problem: str, remedy: str, value: object = None) -> Finding:
+    return Finding(dotted(path, WHERE), value, problem, f"{remedy}.")
+
+
+def _roots(extra: Mapping[str, Any]) -> Iterator[Finding]:
+    for root in extra:
+        if root not in ROOTS:
+            near = nearest(root, ROOTS)
+            hint = f"Did you mean `{near}`? Possible" if near else "Possible"
+            yield _finding((root,), "is no part of the user-data", f"{hint} are {', '.join(ROOTS)}")
+        elif not isinstance(extra[root], Mapping):
+            yield _finding((root,), "must be a mapping", "Write `key: value` lines below it")
+
+
+def _fixed(extra: Mapping[str, Any]) -> Iterator[Finding]:
+    for path, instead in FIXED.items():
+        here: Any = extra
+        for part in path:
+            here = here.get(part) if isinstance(here, Mapping) else None
+        if here is not None:
+            yield _finding(path, "is a fixed part of the user-data", instead)
+
+
+def _tags(extra: Mapping[str, Any]) -> Iterator[Finding]:
+    stylus = extra.get("stylus")
+    site = stylus.get("site") if isinstance(stylus, Mapping) else None
+    tags = site.get("tags") if isinstance(site, Mapping) else None
+    if isinstance(tags, Mapping):
+        for key in tags:
+            if str(key).startswith(RESERVED_TAGS):
+                path = ("stylus", "site", "tags", str(key))
+                yield _finding(path, "is a tag that the program sets itself", f"Choose a name without {RESERVED_TAGS}")
+
+
+def _stages(extra: Mapping[str, Any]) -> Iterator[Finding]:
+    stages = extra.get("stages")
+    if not isinstance(stages, Mapping):
+        return
+    for name, steps in stages.items():
+        if not isinstance(steps, list | tuple) or not all(isinstance(step, Mapping) for step in steps):
+            yield _finding(("stages", name), "must be a list of steps", "Write `- name: ...` lines below it")
+
+
+def _passwords(value: object, path: Path_) -> Iterator[Finding]:
+    """Yield a finding for each password in clear text, wherever it stands; the password is not repeated."""
+    if isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _passwords(inner, (*path, index))
+    if not isinstance(value, Mapping):
+        return
+    for key, inner in value.items():
+        if key in ("passwd", "password") and isinstance(inner, str | int | float):
+            remedy = "Write {secret: NAME}; for a user the secret must be a hash made by `mkpasswd -m sha-512`"
+            yield _finding((*path, key), "is a password in clear text", remedy)
+        else:
+            yield from _passwords(inner, (*path, key))
+
+
+def merge(base: Mapping[str, Any], extra: Mapping[str, Any], path: Path_ = ()) -> dict[str, Any]:
+    """Return both together: mappings merged, steps of a stage appended, other values of `extra` over those of `base`."""
+    merged = dict(base)
+    for key, value in extra.items():
+        mine = merged.get(key)
+        if isinstance(mine, Mapping) and isinstance(value, Mapping):
+            merged[key] = merge(mine, value, (*path, key))
+        elif isinstance(mine, list | tuple) and isinstance(value, list | tuple) and path[:1] == ("stages",):
+            merged[key] = [*mine, *value]
+        else:
+            merged[key] = value
+    return merged

@@ -1,0 +1,255 @@
+"""From a stack file, or from what the engine hands over, to checked settings: all problems at once.
+
+Both ways end in the same function, so that `edgectl check` and `pulumi up` judge alike. Nothing here needs a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edge.errors import SettingsError
+from edge.findings import Finding, errors
+from edge.settings import release as releases
+from edge.settings.base import kind_of
+from edge.settings.certificates import Sources, nothing
+from edge.settings.network import Region
+from edge.settings.partial import pruned
+from edge.settings.rules import not_built_yet, site_findings
+from edge.settings.secrets import inside_site, plain_secrets
+from edge.settings.site import AnyStack, Site
+from edge.settings.stack import StackSettings
+from edge.settings.translate import validate
+from edge.settings.yamltext import Document, dotted, read
+
+NAMESPACE = "edge-hosts"
+
+
+@dataclass(frozen=True)
+class _Input:
+    """What one stack says, wherever it was read from."""
+
+    stack: str
+    project: str
+    site: object
+    release: object
+    region: object
+    root: Path
+    sources: Sources
+    document: Document | None = None
+    found: tuple[Finding, ...] = ()
+    secrets: Mapping[str, Any] = field(default_factory=dict)
+
+
+def from_config(
+    stack: str,
+    project: str,
+    raw_site: object,
+    release_id: str,
+    aws_region: str | None,
+    *,
+    site_is_secret: bool,
+    root: Path,
+    files: Path | None = None,
+    plain: Callable[[str], str | None] = nothing,
+) -> StackSettings:
+    """Return the settings out of what the engine hands to the program.
+
+    `files` is the folder that {file: PATH} is relative to (the stack file's; `root` when not given), `plain` returns a
+    plain top-level config value of the project, for {config: NAME}. Raises SettingsError with every finding.
+    """
+    found = (_secret_site(),) if site_is_secret else ()
+    return _checked(
+        _Input(stack, project, raw_site, release_id, aws_region, root, Sources(files or root, plain), found=found)
+    )
+
+
+def load_stack(stack: str, root: Path | None = None, *, stack_file: Path | None = None) -> StackSettings:
+    """Return the settings of a stack, read from its file without an engine or a network.
+
+    `root` is the project's folder (the current one when not given), `stack_file` another place for the stack's file.
+    Raises SettingsError with every finding: those of the settings, of the release, and where the two readers of the
+    file would see different things.
+    """
+    folder = (root or Path.cwd()).absolute()
+    short = stack.rpartition("/")[2]
+    path = stack_path(stack, folder, stack_file)
+    document = read(path)
+    config = _config(document, path)
+
+    def plain(name: str) -> str | None:
+        value = config.get(f"{NAMESPACE}:{name}")
+        return value if isinstance(value, str) else None
+
+    site = config.get(f"{NAMESPACE}:site")
+    found = [*document.findings(below=("config", f"{NAMESPACE}:site"), prefix="site"), *_elsewhere(document)]
+    if isinstance(site, dict) and set(site) == {"secure"}:
+        found, site = [_secret_site()], None
+    else:
+        found += inside_site(site)
+    return _checked(
+        _Input(
+            short,
+            _project(folder),
+            site,
+            config.get(f"{NAMESPACE}:release"),
+            config.get("aws:region"),
+            folder,
+            Sources(path.absolute().parent, plain),
+            document,
+            tuple(found),
+            config,
+        ),
+        where=path.name,
+    )
+
+
+def stack_path(stack: str, root: Path, stack_file: Path | None = None) -> Path:
+    """Return the path of a stack's file; of `organization/project/stack` only the last part counts."""
+    return stack_file or root / f"Pulumi.{stack.rpartition('/')[2]}.yaml"
+
+
+def config_of(stack: str, root: Path, *, stack_file: Path | None = None) -> dict[str, Any]:
+    """Return the raw config of a stack's file, as the engine reads it. Raises SettingsError when it has none."""
+    path = stack_path(stack, root, stack_file)
+    return _config(read(path), path)
+
+
+def _config(document: Document, path: Path) -> dict[str, Any]:
+    config = document.data.get("config") if isinstance(document.data, dict) else None
+    if isinstance(config, dict):
+        return config
+    raise SettingsError(
+        [Finding("config", None, "is missing", "Write `config:` and below it `edge-hosts:site:`.")], where=path.name
+    )
+
+
+def _elsewhere(document: Document) -> list[Finding]:
+    """Return the problems of the file outside `edge-hosts:site`, and unknown keys of our own namespace."""
+    inside = ("config", f"{NAMESPACE}:site")
+    return [
+        Finding(dotted(path), one.value, one.problem, one.remedy, one.level)
+        for path, one in document.problems
+        if path[:2] != inside
+    ]
+
+
+def _project(root: Path) -> str:
+    data = read(root / "Pulumi.yaml").data
+    name = data.get("name") if isinstance(data, dict) else None
+    if not isinstance(name, str) or not name:
+        raise SettingsError(
+            [Finding("name", name, "is missing", "Write the name of the project.")], where="Pulumi.yaml"
+        )
+    return name
+
+
+def _secret_site() -> Finding:
+    return Finding(
+        "site",
+        None,
+        "is set as a secret: the engine would hand it over decrypted and lose track of what is secret in it",
+        "Remove `secure:` from `edge-hosts:site`, set each secret as a key of its own (`pulumi config set --secret"
+        " NAME`) and write {secret: NAME} inside the site.",
+    )
+
+
+def _checked(given: _Input, *, where: str = "") -> StackSettings:
+    findings = list(given.found)
+    release = _release(given, findings)
+    if given.site is None:
+        if not findings:
+            findings.append(Finding("site", None, "is missing", "Write `edge-hosts:site:` below `config:`."))
+        raise SettingsError(_unique(findings), where=where)
+    region = _region(given, findings)
+    site = _site(given, release, region, findings)
+    if errors(findings) or site is None or release is None or region is None:
+        raise SettingsError(_unique(errors(findings)), where=where)
+    return StackSettings(
+        stack=given.stack,
+        project=given.project,
+        root=given.root,
+        site=site,
+        release=release,
+        region=region,
+        warnings=tuple(_unique(findings)),
+    )
+
+
+def _release(given: _Input, findings: list[Finding]) -> releases.Release | None:
+    name = given.release
+    if name is None:
+        there = ", ".join(releases.known(given.root)) or "the files in releases/"
+        findings.append(Finding("release", None, "is missing", f"Add `edge-hosts:release:` with one of: {there}."))
+        return None
+    if not isinstance(name, str) or not name:
+        findings.append(Finding("release", name, f"must be text, but is {kind_of(name)}", "Put it in quotes."))
+        return None
+    try:
+        return releases.load(name, given.root)
+    except SettingsError as error:
+        findings += error.findings
+        return None
+
+
+def _site(given: _Input, release: releases.Release | None, region: str | None, findings: list[Finding]) -> Site | None:
+    """Return the site when its shape is right, and add what the rules say, also about what is right in a broken one."""
+    known = {finding.where for finding in findings}
+    site, found = validate(
+        AnyStack,  # type: ignore[arg-type]
+        given.site,
+        document=given.document,
+        below=("config", f"{NAMESPACE}:site"),
+        prefix="site",
+        sources=given.sources,
+    )
+    findings += [finding for finding in found if finding.where not in known]
+    findings += plain_secrets(given.site, given.secrets)
+    whole: object = site
+    if whole is None:
+        whole, hidden = pruned(given.site, findings, given.sources)
+    else:
+        hidden = ()
+    if whole is not None and not isinstance(whole, Site):
+        findings += not_built_yet(whole)
+        return None
+    if isinstance(whole, Site):
+        findings += [
+            one
+            for one in site_findings(given.stack, given.project, whole, release, region)
+            if not _under(one.where, hidden)
+        ]
+    return site if isinstance(site, Site) else None
+
+
+def _under(where: str, hidden: tuple[str, ...]) -> bool:
+    """Return whether a rule speaks about a place that was left out because it is wrong itself."""
+    return any(where.startswith(place) or place.startswith(f"{where}.") for place in hidden)
+
+
+def _region(given: _Input, findings: list[Finding]) -> str | None:
+    """Return the region of the network, or else of the stack; None with a finding when it is missing or wrong.
+
+    Read from the raw site: the rules want it even when something else there is wrong.
+    """
+    network = given.site.get("network") if isinstance(given.site, Mapping) else None
+    own = network.get("region") if isinstance(network, Mapping) else None
+    value, where = (own, "") if own is not None else (given.region, "aws:region")
+    if value is None:
+        remedy = "Write it here, or `aws:region:` below `config:`."
+        findings.append(Finding("site.network.region", None, "is missing", remedy))
+        return None
+    region, found = validate(Region, value, prefix=where)
+    if where:
+        findings += found  # a wrong region of the network is found again with the site
+    return region
+
+
+def _unique(findings: list[Finding]) -> list[Finding]:
+    """Return the findings without repetitions: of one place and sentence the first."""
+    seen: dict[tuple[str, str], Finding] = {}
+    for finding in findings:
+        seen.setdefault((finding.where, finding.problem), finding)
+    return list(seen.values())

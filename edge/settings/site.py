@@ -1,0 +1,149 @@
+"""What stands under `edge-hosts:site`: a site with its hosts, a network of many sites, or a build of images."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from edge.settings.access import Proxy, Ssh
+from edge.settings.base import Model
+from edge.settings.certificates import Certificate
+from edge.settings.hosts import Host, OsName, Vmxnet3
+from edge.settings.network import AuthMode, CredentialProvider, EndpointMode, KubernetesVersion, Network, Region
+from edge.settings.palette import Palette
+from edge.settings.scalars import Cidr, Duration, Label, Switch, Text
+from edge.settings.vsphere import Vsphere
+from edge.stages import Stage
+
+KINDS = ("site", "network", "build")
+
+
+class Cilium(Model):
+    """Features of Cilium that the cluster will use; each needs more ports to be free on the hosts."""
+
+    wireguard: Switch = Field(default=False, description="WireGuard encryption (udp 51871).")
+    geneve: Switch = Field(default=False, description="Geneve instead of VXLAN (udp 6081).")
+    mutual_auth: Switch = Field(default=False, description="Mutual authentication (tcp 4250, 4251).")
+    hubble_relay: Switch = Field(default=False, description="Hubble relay (tcp 4245).")
+    bgp: Switch = Field(default=False, description="BGP control plane (tcp 179).")
+
+
+class Site(Model):
+    """A site: the facts of the place once, the hosts one line each."""
+
+    kind: Literal["site"] = Field(default="site", description="A site with hosts.")
+    name: Label = Field(description="Name of the site; the stack is called NAME-STAGE.")
+    stage: Stage = Field(description="Stage of the stack: decides what is refused (see the table of stages).")
+    palette: Palette = Field(description="How the site belongs to Palette.")
+    network: Network = Field(description="The AWS side: cluster, VPC, and the networks of the site.")
+    ssh: Ssh = Field(description="How the program logs in to the hosts.")
+    proxy: Proxy | None = Field(default=None, description="HTTP proxy of the hosts.")
+    ca_certs: tuple[Certificate, ...] = Field(
+        default=(), description="Authorities that the hosts must trust: PEM text, {file: PATH} or {config: NAME}."
+    )
+    preflight: Literal["enforce", "report"] = Field(
+        default="enforce", description="Whether a red check stops a host or is only reported."
+    )
+    accept_os: tuple[OsName, ...] = Field(
+        default=(),
+        description="Operating systems beyond AWS's list to accept, as ID-VERSION_ID; a warning in every report.",
+    )
+    accept_dhcp: Switch = Field(
+        default=False, description="Accept a DHCP reservation as a static address; a warning in every report."
+    )
+    index_max_age: Duration = Field(
+        default=timedelta(hours=24), description="Age up to which a package index counts as fresh."
+    )
+    cilium: Cilium = Field(default=Cilium(), description="Features of Cilium that will be used.")
+    vmxnet3: Vmxnet3 = Field(
+        default="auto",
+        description='Switch off UDP tunnel offloads: "auto" where the driver is vmxnet3, "on", "off" (in quotes).',
+    )
+    vmxnet3_nic: Text | None = Field(
+        default=None, alias="vmxnet3Nic", description="Network interface of that stage, instead of a loop by driver."
+    )
+    fips: Switch = Field(default=False, description="Install the FIPS build of the agent (RHEL only).")
+    set_bash_shell: Switch = Field(default=False, description="Make bash the login user's shell where it is not.")
+    healthy_timeout: Duration = Field(
+        default=timedelta(minutes=20), description="How long a host may take to become healthy."
+    )
+    vsphere: Vsphere | None = Field(default=None, description="Where virtual machines are made. Not built yet.")
+    hosts: dict[Label, Host] = Field(
+        min_length=1, description="The hosts by name. The name is the Palette id and the host name."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_machine(cls, raw: Any) -> Any:
+        """Make machines virtual where the site has a `vsphere` section, else existing."""
+        if not isinstance(raw, dict) or not isinstance(raw.get("hosts"), dict):
+            return raw
+        machine = "vsphere" if raw.get("vsphere") is not None else "existing"
+        hosts = {
+            name: {"machine": machine, **host} if isinstance(host, dict) else host
+            for name, host in raw["hosts"].items()
+        }
+        return {**raw, "hosts": hosts}
+
+
+class SiteNetworks(Model):
+    """The networks of one site of a network stack."""
+
+    remote_node_cidrs: tuple[Cidr, ...] = Field(min_length=1, description="Networks of the site's hosts.")
+    remote_pod_cidrs: tuple[Cidr, ...] = Field(default=(), description="Networks of the site's pods.")
+
+
+class NetworkStack(Model):
+    """AWS objects that many sites share. Not built yet."""
+
+    kind: Literal["network"] = Field(description="AWS objects of many sites.")
+    name: Label = Field(description="Name of the network.")
+    stage: Stage = Field(description="Stage of the stack.")
+    region: Region | None = Field(default=None, description="AWS region; `aws:region` when it is not given.")
+    cluster_name: Text = Field(description="Name of the EKS cluster.")
+    kubernetes_version: KubernetesVersion = Field(description="Kubernetes version of the cluster, in quotes.")
+    endpoint_mode: EndpointMode = Field(default="private", description="Access to the API server endpoint.")
+    auth_mode: AuthMode = Field(default="API_AND_CONFIG_MAP", description="Authentication mode of the cluster.")
+    vpc_cidrs: tuple[Cidr, ...] = Field(min_length=1, description="CIDR blocks of the VPC.")
+    service_cidr: Cidr = Field(description="Service CIDR of the cluster.")
+    credential_provider: CredentialProvider = Field(default="ssm", description="How hosts get AWS credentials.")
+    sites: dict[Label, SiteNetworks] = Field(min_length=1, description="The sites by name.")
+
+
+class BuildStack(Model):
+    """Installer images, built once and promoted by digest. Not built yet."""
+
+    kind: Literal["build"] = Field(description="Installer images.")
+    name: Label = Field(description="Name of the build.")
+    stage: Stage = Field(description="Stage of the stack.")
+    image_registry: Text = Field(description="Registry and namespace of the provider images, without a scheme.")
+    image_repo: Text = Field(description="Repository of the provider images.")
+    custom_tag: Label = Field(description="Tag that ends the image names.")
+    os_distribution: Literal["ubuntu", "rhel"] = Field(default="ubuntu", description="Operating system of the image.")
+    os_version: Literal["20.04", "22.04", "24.04"] | None = Field(
+        default=None, description="Version of Ubuntu, in quotes."
+    )
+    base_image: Text | None = Field(default=None, description="Base image; needed for rhel.")
+    arch: Literal["amd64"] = Field(default="amd64", description="Architecture of the image.")
+    iso_name: Text = Field(default="palette-edge-installer", description="Name of the ISO file, without .iso.")
+
+
+def _kind(value: Any) -> str | None:
+    kind = value.get("kind", "site") if isinstance(value, dict) else getattr(value, "kind", None)
+    return f"~{kind}" if kind in KINDS else None
+
+
+AnyStack: TypeAlias = Annotated[
+    Annotated[Site, Tag("~site")] | Annotated[NetworkStack, Tag("~network")] | Annotated[BuildStack, Tag("~build")],
+    Discriminator(
+        _kind,
+        custom_error_type="edge_refused",
+        custom_error_message="is no known kind of stack",
+        custom_error_context={
+            "problem": "is no known kind of stack",
+            "remedy": "Write a mapping with `kind: site` (or no kind), `kind: network` or `kind: build`",
+        },
+    ),
+]

@@ -1,0 +1,236 @@
+"""The settings of one stack as the program uses them: site, release, and each host with everything merged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from edge.findings import Finding
+from edge.settings.access import Proxy, SecretRef, Ssh, key_secret
+from edge.settings.certificates import certificates
+from edge.settings.hosts import ExistingHost, HostBase, MachineKind, Mode, State, Vmxnet3, VsphereHost
+from edge.settings.network import GivenNetwork
+from edge.settings.palette import TOKEN_SECRET, ConfigToken, StaticNetwork, User
+from edge.settings.release import Release
+from edge.settings.site import Site
+from edge.stages import DEFAULTS, Stage
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostSettings:
+    """One host with all overrides merged and all defaults of its stage filled in."""
+
+    name: str
+    address: IPv4Address
+    prefix: int | None
+    machine: MachineKind
+    mode: Mode
+    generation: int
+    state: State
+    force: bool
+    protect: bool
+    allow_reboot: bool
+    ssh: Ssh
+    host_key: str | None
+    proxy: Proxy | None
+    ca_certs: tuple[str, ...]
+    accept_os: tuple[str, ...]
+    accept_dhcp: bool
+    vmxnet3: Vmxnet3
+    vmxnet3_nic: str | None
+    tags: Mapping[str, str]
+    users: Mapping[str, User]
+    static_network: StaticNetwork | None
+    fips: bool
+    made_from: str
+    value_secrets: frozenset[str]
+
+    def secret_names(self) -> frozenset[str]:
+        """Return the secrets whose values the steps on this host need: not those of the login, nor the token."""
+        return self.value_secrets
+
+
+class StackSettings(BaseModel):
+    """Everything that a stack file and its release say, checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    stack: str
+    project: str
+    root: Path
+    site: Site
+    release: Release
+    region: str
+    warnings: tuple[Finding, ...] = ()
+
+    @property
+    def owner(self) -> str:
+        """Return who owns what this stack makes in Palette: project and stack."""
+        return f"{self.project}.{self.stack}"
+
+    @property
+    def stage(self) -> Stage:
+        """Return the stage of the stack."""
+        return self.site.stage
+
+    def host_view(self, name: str) -> HostSettings:
+        """Return a host with the site's settings under its own. Raises KeyError for a name that is not there."""
+        return view(self.site, name)
+
+    def host_views(self) -> tuple[HostSettings, ...]:
+        """Return all hosts, in the order of the file."""
+        return tuple(self.host_view(name) for name in self.site.hosts)
+
+    def given_network(self) -> GivenNetwork:
+        """Return the network whose values stand in the file; the only source that settings can have so far."""
+        network = self.site.network
+        if not isinstance(network, GivenNetwork):  # refused when the settings were read
+            raise TypeError(f"network source {network.source} is not built yet")
+        return network
+
+    def secret_uses(self) -> dict[str, tuple[str, ...]]:
+        """Return every secret that the stack needs, with the YAML paths that name it."""
+        return secret_uses(self.site)
+
+    def stand_ins(self) -> dict[str, str]:
+        """Return a text for every secret of the stack, of a form that passes for it: for runs without real secrets.
+
+        No stand-in is part of another one or of anything else, so that it can be found and masked.
+        """
+        hashes = ("passwordHash", "passwd")
+        return {
+            name: f"$6$ehmasked$ehmasked{at:04d}"
+            if any(path.endswith(hashes) for path in paths)
+            else f"ehmasked{at:04d}"
+            for at, (name, paths) in enumerate(self.secret_uses().items(), start=1000)
+        }
+
+    def secret_names(self) -> frozenset[str]:
+        """Return the names of every secret that the stack needs.
+
+        The Palette API key is not among them: it comes from the environment or, only then needed, from `paletteApiKey`.
+        """
+        return frozenset(self.secret_uses())
+
+
+def view(site: Site, name: str) -> HostSettings:
+    """Return one host of a site with everything merged: mappings add up, other values replace the site's."""
+    host = site.hosts[name]
+    defaults = DEFAULTS[site.stage]
+    existing = isinstance(host, ExistingHost)
+    allow = host.allow_reboot if isinstance(host, ExistingHost) else None
+    leaving = host.state != "active"
+    return HostSettings(
+        name=name,
+        address=host.ip,
+        prefix=host.prefix,
+        machine=host.machine,
+        mode=host.mode,
+        generation=host.generation,
+        state=host.state,
+        force=host.force or host.state == "lost",
+        protect=not leaving and (defaults.protect if host.protect is None else host.protect),
+        allow_reboot=(not existing or defaults.allow_reboot) if allow is None else allow,
+        ssh=_ssh(site, host),
+        host_key=host.host_key if isinstance(host, ExistingHost) else None,
+        proxy=_proxy(site, host),
+        ca_certs=tuple(one for pem in _first(host.ca_certs, site.ca_certs) for one in certificates(pem)),
+        accept_os=_first(host.accept_os, site.accept_os),
+        accept_dhcp=_first(host.accept_dhcp, site.accept_dhcp),
+        vmxnet3=_first(host.vmxnet3, site.vmxnet3),
+        vmxnet3_nic=_first(host.vmxnet3_nic, site.vmxnet3_nic),
+        tags={**site.palette.tags, **host.tags},
+        users={**site.palette.users, **host.users},
+        static_network=_first(host.static_network, site.palette.static_network),
+        fips=site.fips,
+        made_from=_made_from(host),
+        value_secrets=frozenset(ref.secret for ref in _value_secrets(site, host).values()),
+    )
+
+
+def _first(mine: T | None, theirs: T) -> T:
+    return theirs if mine is None else mine
+
+
+def _made_from(host: ExistingHost | VsphereHost) -> str:
+    """Return, as JSON, what a machine is made from; the claim keeps it until the generation is raised."""
+    key = host.host_key if isinstance(host, ExistingHost) else None
+    return json.dumps({"machine": host.machine, "mode": host.mode, "hostKey": key or ""}, sort_keys=True)
+
+
+def _proxy(site: Site, host: HostBase) -> Proxy | None:
+    if host.proxy == "none":
+        return None
+    return site.proxy if host.proxy is None else host.proxy
+
+
+def _ssh(site: Site, host: HostBase) -> Ssh:
+    """Return how to log in to a host, with the login name at the jump host filled in."""
+    ssh = host.ssh.over(site.ssh) if host.ssh else site.ssh
+    jump = ssh.jump_host
+    if jump is None or jump.user:
+        return ssh
+    return ssh.model_copy(update={"jump_host": jump.model_copy(update={"user": ssh.user})})
+
+
+def _ssh_secrets(ssh: Ssh, where: str) -> dict[str, SecretRef]:
+    """Return the secrets of a login, by path."""
+    named = {"passphrase": ssh.passphrase, "password": ssh.password}
+    keys = {"privateKey": key_secret(ssh.private_key)}
+    if ssh.jump_host:
+        named["jumpHost.passphrase"] = ssh.jump_host.passphrase
+        keys["jumpHost.privateKey"] = key_secret(ssh.jump_host.private_key)
+    found = {f"{where}.{name}": ref for name, ref in named.items() if ref}
+    return found | {f"{where}.{name}": SecretRef(secret=key) for name, key in keys.items() if key}
+
+
+def _value_secrets(site: Site, host: HostBase) -> dict[str, SecretRef]:
+    """Return the secrets that end in what a host gets, by path: proxy, users, registry, more user-data."""
+    mine = "site.hosts.*"
+    proxy = _proxy(site, host)
+    found = {f"site.palette.{path}": ref for path, ref in site.palette.named_secrets().items()}
+    found |= extra_secrets(site.palette.user_data_extra, "site.palette.userDataExtra")
+    if proxy and proxy.password:
+        found[f"{mine}.proxy.password" if host.proxy else "site.proxy.password"] = proxy.password
+    for user, entry in host.users.items():
+        if entry.password_hash:
+            found[f"{mine}.users.{user}.passwordHash"] = entry.password_hash
+    return found
+
+
+def extra_secrets(value: object, where: str) -> dict[str, SecretRef]:
+    """Return the {secret: NAME} objects anywhere inside `userDataExtra`, by path."""
+    if is_reference(value):
+        return {where: SecretRef.model_validate(value)}
+    if isinstance(value, Mapping):
+        return {path: ref for key, one in value.items() for path, ref in extra_secrets(one, f"{where}.{key}").items()}
+    if isinstance(value, list | tuple):
+        return {path: ref for at, one in enumerate(value) for path, ref in extra_secrets(one, f"{where}[{at}]").items()}
+    return {}
+
+
+def is_reference(value: object) -> bool:
+    """Return whether a raw value is {secret: NAME}."""
+    return isinstance(value, Mapping) and set(value) == {"secret"} and isinstance(value["secret"], str)
+
+
+def secret_uses(site: Site) -> dict[str, tuple[str, ...]]:
+    """Return the secrets that a site names, each with the sorted YAML paths that name it."""
+    found: dict[str, SecretRef] = {}
+    if isinstance(site.palette.registration_token, ConfigToken):
+        found["site.palette.registrationToken"] = SecretRef(secret=TOKEN_SECRET)
+    for name, host in site.hosts.items():
+        found |= {path.replace("*", name, 1): ref for path, ref in _value_secrets(site, host).items()}
+        found |= _ssh_secrets(_ssh(site, host), f"site.hosts.{name}.ssh" if host.ssh else "site.ssh")
+    uses: dict[str, set[str]] = {}
+    for path, ref in found.items():
+        uses.setdefault(ref.secret, set()).add(path)
+    return {name: tuple(sorted(paths)) for name, paths in sorted(uses.items())}

@@ -1,0 +1,147 @@
+"""`edgectl render STACK HOST`: everything that a host would get, with every secret masked. Reads no secret at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from edge.checks.values import checks_values
+from edge.endpoints import endpoint_table, query_for
+from edge.errors import SettingsError
+from edge.findings import Finding
+from edge.network import NetworkFacts
+from edge.packages import FAMILIES, packages, services
+from edge.releases import Installer, installer
+from edge.settings import HostSettings, StackSettings, load_stack
+from edge.settings.translate import nearest
+from edge.steps_values import agent_values, prepare_values, started_values
+from edge.userdata import render_userdata
+from edgectl.check import wide_console
+
+MASK = "••••"
+EPOCH = "made-when-it-registers"
+INSTANCE_VERSION = "VERSION-OF-THE-INSTANCE"
+_APART = {"EH_USERDATA": "(see above)", "EH_USERDATA_CORE_SHA": "(of the real values)"}
+_TOKEN = "ehmaskedtoken"  # noqa: S105  (stands for the token, and is replaced by the mask)
+
+
+def command(
+    stack: Annotated[str, typer.Argument(help="The stack, as in Pulumi.STACK.yaml.")],
+    host: Annotated[str, typer.Argument(help="The host, as under `hosts` in the settings.")],
+    stack_file: Annotated[Path | None, typer.Option(help="Another place of the stack file.")] = None,
+    root: Annotated[Path, typer.Option(help="The project folder.")] = Path(),
+    full: Annotated[bool, typer.Option(help="Print values of several lines in full.")] = False,
+    user_data: Annotated[bool, typer.Option("--user-data", help="Print the user-data only.")] = False,
+) -> None:
+    """Show what a host would get: user-data, packages, downloads and the values of every step; secrets are masked."""
+    settings = load_stack(stack, root, stack_file=stack_file)
+    if host not in settings.site.hosts:
+        near = nearest(host, settings.site.hosts)
+        hint = f"Did you mean {near}? " if near else ""
+        there = ", ".join(settings.site.hosts)
+        raise SettingsError([Finding("site.hosts", host, "is no host of this stack", f"{hint}There are: {there}.")])
+    masked = Masked(settings, settings.host_view(host))
+    if user_data:
+        typer.echo(masked.user_data(), nl=False)
+        return
+    console = wide_console()
+    _print_user_data(console, masked.user_data())
+    _print_packages(console, settings)
+    console.print(download_table(settings))
+    console.print()
+    for step, values in masked.steps().items():
+        console.print(value_table(step, values, full=full))
+        console.print()
+
+
+class Masked:
+    """What a host gets, made with stand-ins for all secrets, which are replaced by the mask afterwards."""
+
+    def __init__(self, settings: StackSettings, host: HostSettings) -> None:
+        self._settings = settings
+        self._host = host
+        self._secrets = settings.stand_ins()
+
+    def user_data(self) -> str:
+        """Return the user-data as it would be, masked."""
+        text = render_userdata(
+            self._host, self._settings, token=_TOKEN, epoch=EPOCH, machine_uuid="", secrets=self._secrets
+        )
+        return self._mask(text)
+
+    def steps(self) -> dict[str, dict[str, str]]:
+        """Return the values of every remote step by its name, masked; the user-data is shown apart."""
+        settings, host, secrets = self._settings, self._host, self._secrets
+        network = NetworkFacts.given(settings)
+        table = endpoint_table(query_for(settings, network, host))
+        asked = INSTANCE_VERSION if settings.release.agent.version == "instance" else None
+        steps = {
+            "checks": checks_values(settings, host, network, table, secrets=secrets, instance_version=asked),
+            "prepare": prepare_values(settings, host, network, secrets),
+            "agent": agent_values(settings, host, network, secrets, token=_TOKEN, epoch=EPOCH, instance_version=asked),
+            "started": started_values(settings, host, epoch=EPOCH, instance_version=asked),
+        }
+        return {step: {name: self._mask(value) for name, value in values.items()} for step, values in steps.items()}
+
+    def _mask(self, text: str) -> str:
+        for stand_in in (_TOKEN, *self._secrets.values()):
+            text = text.replace(stand_in, MASK)
+        return text
+
+
+def _print_user_data(console: Console, text: str) -> None:
+    console.print("[bold]user-data[/bold]  /var/lib/edge-hosts/user-data, mode 0600")
+    if console.is_terminal:
+        console.print(Syntax(text, "yaml", theme="ansi_light", background_color="default", word_wrap=True))
+    else:
+        console.print(Text(text), soft_wrap=True)
+
+
+def _print_packages(console: Console, settings: StackSettings) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title="packages and services", title_justify="left")
+    table.add_column("on")
+    table.add_column("what", overflow="fold")
+    manages = settings.site.palette.manages
+    more = settings.release.packages
+    for family in FAMILIES:
+        names = [entry.split("|")[0] for entry in packages(family, manages)]
+        table.add_row(family, " ".join(dict.fromkeys((*names, *getattr(more, family)))))
+    table.add_row("services", " ".join(services(manages)))
+    console.print(table)
+    console.print()
+
+
+def download_table(settings: StackSettings) -> Table:
+    """Return what the host downloads, and the digests that it must find."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title="downloads", title_justify="left")
+    for heading in ("what", "address", "sha256"):
+        table.add_column(heading, overflow="fold")
+    for what, address, digest in _downloads(settings):
+        table.add_row(what, address, digest or Text("not pinned", "yellow"))
+    return table
+
+
+def _downloads(settings: StackSettings) -> list[tuple[str, str, str]]:
+    agent = settings.release.agent
+    files: Installer = installer(agent, fips=settings.site.fips, instance_version=INSTANCE_VERSION)
+    rows = [("script", files.script_url, files.script_sha256)]
+    return rows + [(f"agent {arch}", url, files.binary_sha256[arch]) for arch, url in files.binary_urls.items()]
+
+
+def value_table(step: str, values: Mapping[str, str], *, full: bool) -> Table:
+    """Return the values that a step gets on its standard input; long ones by their size unless `full`."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=f"step {step}", title_justify="left")
+    table.add_column("value")
+    table.add_column("is", overflow="fold")
+    for name, value in sorted(values.items()):
+        lines = value.count("\n") + 1
+        shown = value if full or lines == 1 else f"({lines} lines, {len(value)} characters; --full shows them)"
+        table.add_row(name, Text(_APART.get(name, shown)))
+    return table

@@ -1,0 +1,78 @@
+"""The machines of the lab: which there are, where they hang, and how one logs in to them.
+
+`bare`     an existing machine with a default route and DNS, and nothing installed
+`proxied`  one without a default route: its only way out is the authenticating proxy; by VPN it reaches the control
+           plane's interfaces, and its DNS knows nothing but the cluster
+`jump`     the jump host
+`jumped`   one whose sshd listens only in the network behind the jump host
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface
+from typing import Literal
+
+from lab.block import Block
+
+LOGIN_USER = "edge"
+ASKING_USER = "asksudo"
+SSH_PORT = 22
+
+
+@dataclass(frozen=True)
+class Nic:
+    """One network interface of a machine: `host0`, `host1`, ... in the order of the plan."""
+
+    lan: Literal["hosts", "lan", "uplink"]
+    address: IPv4Interface
+
+
+@dataclass(frozen=True)
+class MachinePlan:
+    """What a machine is when it is new. `routes` are those beside the default route. `environment` is handed to its PID 1, as a hypervisor hands on guest variables."""
+
+    name: str
+    nics: tuple[Nic, ...]
+    gateway: IPv4Address | None = None
+    nameserver: IPv4Address | None = None
+    routes: tuple[str, ...] = ()
+    via: str | None = None
+    only_first_nic: bool = False
+    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    @property
+    def address(self) -> IPv4Address:
+        """Return the address at which one logs in."""
+        return self.nics[0].address.ip
+
+
+def plans(block: Block) -> tuple[MachinePlan, ...]:
+    """Return the machines of the lab in the order in which they start."""
+
+    def nic(lan: Literal["hosts", "lan", "uplink"], part: int, host: int) -> Nic:
+        return Nic(lan, IPv4Interface(f"{block.address(part, host)}/24"))
+
+    return (
+        MachinePlan("bare", (nic("hosts", 0, 11),), gateway=block.gateway, nameserver=block.services),
+        MachinePlan(
+            "proxied",
+            (nic("hosts", 0, 12),),
+            nameserver=block.gateway,
+            routes=tuple(f"{address}/32 via {block.gateway}" for address in block.enis),
+        ),
+        MachinePlan(
+            "jump",
+            (nic("hosts", 0, 10), nic("lan", 1, 10)),
+            gateway=block.gateway,
+            nameserver=block.services,
+        ),
+        MachinePlan(
+            "jumped",
+            (nic("lan", 1, 13), nic("uplink", 3, 13)),
+            gateway=block.uplink_gateway,
+            nameserver=block.services,
+            via="jump",
+            only_first_nic=True,
+        ),
+    )

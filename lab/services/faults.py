@@ -1,0 +1,146 @@
+"""The faults that the stand-ins can play: a catalogue, and which are on.
+
+A fault has a name and at most one target. What the target is (a DNS name, an edge host, a number) stands in the
+catalogue, and a wrong one is refused, because a fault that silently does nothing makes a test green for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from edge.errors import LabError
+
+TargetKind = Literal["none", "name", "optional-name", "optional-host", "optional-client", "optional-number"]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault: its name, what its target is, and what a client sees."""
+
+    name: str
+    target: TargetKind
+    effect: str
+
+
+_ALL = (
+    Fault("dns-down", "none", "the DNS server does not answer"),
+    Fault("dns-wildcard", "none", "the DNS server answers every name, also nonsense, with the services address"),
+    Fault("name-missing", "name", "the DNS server and the proxy do not know this name"),
+    Fault("endpoint-closed", "name", "connections to this name (or ENI address) on 443 are refused"),
+    Fault("endpoint-silent", "name", "connections to this name on 443 are never answered"),
+    Fault("tls-bad", "name", "this name has a certificate by an unknown authority"),
+    Fault("tls-expired", "name", "the certificate of this name has expired"),
+    Fault("wrong-date", "optional-name", "the Date header is 15 minutes ahead (of one name, or of all)"),
+    Fault("proxy-407", "none", "the proxy refuses every credential"),
+    Fault("proxy-403", "name", "the proxy forbids this name"),
+    Fault("proxy-down", "none", "the proxy drops every connection"),
+    Fault("repo-down", "none", "the package repository drops every connection"),
+    Fault("repo-half-down", "none", "the suite SUITE-updates answers 503; the main suite works"),
+    Fault("repo-slow", "optional-number", "each answer of the package repository waits so many seconds (3)"),
+    Fault("installer-404", "none", "the installer script answers 404 with an HTML page"),
+    Fault("installer-html", "none", "the installer script answers 200 with an HTML page"),
+    Fault("installer-corrupt", "none", "one byte of the installer script is changed"),
+    Fault("binary-404", "none", "the agent binary answers 404 with an HTML page"),
+    Fault("binary-corrupt", "none", "one byte of the agent binary is changed"),
+    Fault("download-slow", "optional-number", "each download takes so many seconds (10)"),
+    Fault(
+        "agent-crash",
+        "optional-client",
+        "the installer is killed half way, for all or for one machine (its name or address)",
+    ),
+    Fault("agent-fails", "optional-client", "the installer ends with an error half way"),
+    Fault("agent-no-reboot", "optional-client", "the installer ends well and does not reboot"),
+    Fault("palette-429", "optional-number", "Palette answers 429 with Retry-After (for so many requests, or always)"),
+    Fault("palette-500", "optional-number", "Palette answers 500 (for so many requests, or always)"),
+    Fault("palette-down", "none", "Palette drops every connection, also the agents'"),
+    Fault("palette-slow", "optional-number", "each answer of Palette takes so many seconds (3)"),
+    Fault("palette-takeover", "none", "a re-installed machine takes over the old record instead of being refused"),
+    Fault("never-healthy", "optional-host", "health reports (of one host, or of all) never make the host healthy"),
+    Fault("key-rotate", "none", "the API key is another one: the old key with `-rotated`; the old key gets 401"),
+)
+
+CATALOGUE: dict[str, Fault] = {fault.name: fault for fault in _ALL}
+
+
+class Faults:
+    """Which faults are on. `changed` is called after every change, for faults that act on sockets."""
+
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+        self._on: dict[str, dict[str, float | None]] = {}
+        self._changed = changed
+
+    def set(self, name: str, target: str | None = None, on: bool = True) -> None:
+        """Switch a fault on or off; switching off without a target clears it for all targets.
+
+        Raises LabError for an unknown fault or a target that does not fit.
+        """
+        key = self._key(name, target, on)
+        targets = self._on.setdefault(name, {})
+        if on:
+            is_number = CATALOGUE[name].target == "optional-number"
+            targets["*" if is_number else key] = float(key) if is_number and key != "*" else None
+        elif target is None or CATALOGUE[name].target == "optional-number":
+            targets.clear()
+        else:
+            targets.pop(key, None)
+        if not targets:
+            del self._on[name]
+        self._changed()
+
+    def clear(self) -> None:
+        """Switch every fault off."""
+        self._on.clear()
+        self._changed()
+
+    def active(self, name: str, target: str | None = None) -> bool:
+        """Return whether the fault is on for everything, or for `target`."""
+        assert name in CATALOGUE, name
+        targets = self._on.get(name, {})
+        return "*" in targets or (target is not None and target.lower().rstrip(".") in targets)
+
+    def number(self, name: str, default: float) -> float:
+        """Return the number of a fault that is on (`default` when it was set without one), or 0 when it is off."""
+        targets = self._on.get(name)
+        if targets is None:
+            return 0.0
+        return targets["*"] if targets["*"] is not None else default
+
+    def take(self, name: str) -> bool:
+        """Return whether the fault hits this request, and count it: a fault with a number ends by itself."""
+        targets = self._on.get(name)
+        if targets is None:
+            return False
+        left = targets["*"]
+        if left is not None:
+            targets["*"] = left - 1
+            if left <= 1:
+                del self._on[name]
+        return True
+
+    def targets(self, name: str) -> tuple[str, ...]:
+        """Return the targets for which the fault is on, sorted."""
+        return tuple(sorted(self._on.get(name, {})))
+
+    def listing(self) -> list[dict[str, object]]:
+        """Return the faults that are on, as plain data."""
+        return [
+            {"name": name, "target": None if target == "*" else target, "left": left}
+            for name, targets in sorted(self._on.items())
+            for target, left in sorted(targets.items())
+        ]
+
+    @staticmethod
+    def _key(name: str, target: str | None, on: bool) -> str:
+        fault = CATALOGUE.get(name)
+        if fault is None:
+            raise LabError(f"there is no fault {name!r}", remedy=f"use one of {', '.join(sorted(CATALOGUE))}.")
+        key = (target or "*").lower().rstrip(".")
+        if fault.target == "none" and key != "*":
+            raise LabError(f"the fault {name} takes no target, got {target!r}", remedy="leave the target out.")
+        if fault.target == "name" and key == "*" and on:
+            raise LabError(f"the fault {name} needs a name as its target", remedy=f"{fault.effect}: say which.")
+        if fault.target == "optional-number" and key != "*" and not key.replace(".", "", 1).isdigit():
+            raise LabError(f"the target of the fault {name} is a number, got {target!r}", remedy="write digits.")
+        return key
