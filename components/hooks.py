@@ -20,13 +20,13 @@ LOGIN_SOON_SECONDS = 90.0
 LOGIN_AFTER_REBOOT_SECONDS = 1800.0
 
 
-def _repeat(limit: Callable[[ErrorHookArgs], float]) -> Callable[[ErrorHookArgs], Awaitable[bool]]:
+def _repeat(limit: Callable[[ErrorHookArgs], float], *, logins: bool) -> Callable[[ErrorHookArgs], Awaitable[bool]]:
     """Return a hook function that sleeps and answers yes while `edge.waiting.decide` says so."""
 
     async def repeat(args: ErrorHookArgs) -> bool:
         if args.failed_operation == "delete":
             return False
-        wait = decide(args.errors, limit(args))
+        wait = decide(args.errors, limit(args), logins=logins)
         if wait is None:
             return False
         await asyncio.sleep(wait)
@@ -46,10 +46,12 @@ class Hooks:
     def __init__(self) -> None:
         self._made: dict[str, ErrorHook] = {}
 
-    def _binding(self, name: str, limit: Callable[[ErrorHookArgs], float]) -> ResourceHookBinding:
+    def _binding(
+        self, name: str, limit: Callable[[ErrorHookArgs], float], *, logins: bool = False
+    ) -> ResourceHookBinding:
         hook = self._made.get(name)
         if hook is None:
-            hook = self._made[name] = pulumi.ErrorHook(name, _repeat(limit))
+            hook = self._made[name] = pulumi.ErrorHook(name, _repeat(limit, logins=logins))
         return ResourceHookBinding(on_error=[hook])
 
     def pending(self) -> ResourceHookBinding:
@@ -57,13 +59,15 @@ class Hooks:
         return self._binding("edge-hosts-pending", _pending_limit)
 
     def login(self, *, jump_host: bool, after_reboot: bool) -> Optional[ResourceHookBinding]:
-        """Return the binding of a remote step behind a jump host, else None.
+        """Return the binding of a remote step, None where nothing of it is ever repeated.
 
         The command provider repeats a refused login by itself, but behind a jump host it repeats the handshake on one
-        socket, which cannot succeed. There the whole command is repeated, if no login had happened.
+        socket, which cannot succeed. There the whole command is repeated, if no login had happened. After a reboot the
+        step itself may say "pending": it has started a failed installer again.
         """
         if not jump_host:
-            return None
+            return self.pending() if after_reboot else None
         if after_reboot:
-            return self._binding("edge-hosts-login-after-reboot", lambda _args: LOGIN_AFTER_REBOOT_SECONDS)
-        return self._binding("edge-hosts-login", lambda _args: LOGIN_SOON_SECONDS)
+            limit = LOGIN_AFTER_REBOOT_SECONDS
+            return self._binding("edge-hosts-login-after-reboot", lambda _args: limit, logins=True)
+        return self._binding("edge-hosts-login", lambda _args: LOGIN_SOON_SECONDS, logins=True)

@@ -213,7 +213,9 @@ class EdgeHost(pulumi.ComponentResource):
             return {
                 "address": str(host.address),
                 "uid": given["uid"],
-                "state": f"{given['state']}_{given['health']}",
+                "state": given["state"],
+                "health": given["health"],
+                "movedByPalette": given["moved"],
                 "arch": given["arch"],
                 "agentVersion": given["agent_version"],
                 "checks": counts(given["checks"], given["preparation"]),
@@ -227,6 +229,7 @@ class EdgeHost(pulumi.ComponentResource):
             uid=self.healthy.uid,
             state=self.healthy.state,
             health=self.healthy.health,
+            moved=self.healthy.moved_by_palette,
             arch=self.healthy.arch,
             agent_version=self.healthy.agent_version,
             epoch=self.registration.epoch,

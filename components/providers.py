@@ -103,7 +103,7 @@ class RegistrationTokenProvider(_EdgeProvider):
 
     def create(self, props: Props) -> CreateResult:
         outs = dict(logic.token_create(self._client(props), props))
-        return CreateResult(str(outs["uid"]), outs)
+        return CreateResult(props["name"], outs)
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         return DiffResult(changes=bool(logic.token_diff(olds, news)))

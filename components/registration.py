@@ -66,9 +66,10 @@ class EdgeHostHealthy(Resource, module="edge", name="EdgeHostHealthy"):
     health: Output[str]
     agent_version: Output[str]
     arch: Output[str]
+    moved_by_palette: Output[bool]
 
     def __init__(self, name: str, props: dict[str, Input[object]], opts: ResourceOptions) -> None:
-        outputs = dict.fromkeys(("uid", "state", "health", "agent_version", "arch"))
+        outputs = dict.fromkeys(("uid", "state", "health", "agent_version", "arch", "moved_by_palette"))
         super().__init__(providers.EdgeHostHealthyProvider(), name, {**props, **outputs}, opts)
 
 

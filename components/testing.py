@@ -29,7 +29,7 @@ OUTPUTS: Mapping[str, Mapping[str, Any]] = {
     "command:remote:Command": {"stdout": json.dumps({"schema": 1, "results": []}), "stderr": ""},
     "pulumi-python:dynamic/edge:EdgeHostClaim": {"made_from": "{}"},
     "pulumi-python:dynamic/edge:EdgeHostRegistration": {"epoch": "0123456789abcdef", "since": "2026-01-01T00:00:00Z"},
-    "pulumi-python:dynamic/edge:EdgeHostHealthy": {"state": "ready", "health": "healthy", "agent_version": "4.9.38", "arch": "amd64"},
+    "pulumi-python:dynamic/edge:EdgeHostHealthy": {"state": "ready", "health": "healthy", "moved_by_palette": False, "agent_version": "4.9.38", "arch": "amd64"},
     "pulumi-python:dynamic/edge:RegistrationToken": {"token": "token-of-the-recording"},
 }
 

@@ -8,7 +8,7 @@ import asyncssh
 
 from edge.errors import HostError
 from edge.secrets import StackSecrets
-from edge.settings.access import JumpHost, KeyFile, KeySource, NamedSecret, SecretRef, Ssh
+from edge.settings.access import JumpHost, KeyFile, KeySource, NamedSecret, Ssh, key_secret
 from edge.settings.stack import HostSettings
 from edge.ssh import Login
 
@@ -59,14 +59,15 @@ class Logins:
     def _key(self, host: str, source: KeySource | None, passphrase: NamedSecret | None) -> asyncssh.SSHKey | None:
         if source is None or source == "agent":
             return None
-        where = str(source.file) if isinstance(source, KeyFile) else f"secret {_named(source)}"
+        secret = key_secret(source)
+        where = str(source.file) if isinstance(source, KeyFile) else f"secret {secret}"
         locked = passphrase.secret if passphrase else None
         if (where, locked) not in self._keys:
-            self._keys[where, locked] = self._read(host, source, where, locked)
+            text = _file(host, source.file) if isinstance(source, KeyFile) else self._secrets.get(secret or "")
+            self._keys[where, locked] = self._opened(host, text, where, locked)
         return self._keys[where, locked]
 
-    def _read(self, host: str, source: KeyFile | SecretRef, where: str, locked: str | None) -> asyncssh.SSHKey:
-        text = _file(host, source.file) if isinstance(source, KeyFile) else self._secrets.get(source.secret)
+    def _opened(self, host: str, text: str, where: str, locked: str | None) -> asyncssh.SSHKey:
         passphrase = self._secrets.get(locked) if locked else None
         try:
             return asyncssh.import_private_key(text, passphrase)
@@ -76,10 +77,6 @@ class Logins:
             needs = "Passphrase must be specified" in str(error)
             problem = f"the private key ({where}) {'needs a passphrase' if needs else 'cannot be read as a key'}."
         raise HostError(problem, remedy=_REMEDY, where=host)
-
-
-def _named(source: KeySource) -> str:
-    return source.secret if isinstance(source, SecretRef) else ""
 
 
 def _file(host: str, path: Path) -> str:

@@ -16,7 +16,7 @@ from types import TracebackType
 import asyncssh
 
 from edge.errors import HostError
-from edge.ssh_errors import explained, no_tcp, silent
+from edge.ssh_errors import connected_socket, explained, silent
 
 # A handshake with curve25519 takes 157 ms where the default order takes 245 (seen on two cores); the others follow for
 # servers in FIPS mode.
@@ -158,7 +158,7 @@ class Connections:
             clients.append(_Client())
             return clients[-1]
 
-        sock = None if tunnel else await no_tcp(login.address, login.port, self._limits.connect, login.name)
+        sock = None if tunnel else await connected_socket(login.address, login.port, self._limits.connect, login.name)
         try:
             async with asyncio.timeout(self._limits.login):
                 return await asyncssh.connect(
@@ -177,7 +177,9 @@ class Connections:
 
 
 def _options(login: Login) -> asyncssh.SSHClientConnectionOptions:
-    known = None if login.host_key is None else ([asyncssh.import_public_key(login.host_key)], [], [])
+    known: tuple[list[asyncssh.SSHKey], list[asyncssh.SSHKey], list[asyncssh.SSHKey]] | None = None
+    if login.host_key is not None:
+        known = ([asyncssh.import_public_key(login.host_key)], [], [])
     return asyncssh.SSHClientConnectionOptions(
         config=None,
         username=login.user,
@@ -195,9 +197,7 @@ def _options(login: Login) -> asyncssh.SSHClientConnectionOptions:
     )
 
 
-async def _run(
-    connection: asyncssh.SSHClientConnection, command: str, stdin: str, heard: Heard | None
-) -> Output:
+async def _run(connection: asyncssh.SSHClientConnection, command: str, stdin: str, heard: Heard | None) -> Output:
     start = time.monotonic()
     process: asyncssh.SSHClientProcess[str] = await connection.create_process(
         command, encoding="utf-8", errors="replace"

@@ -13,8 +13,8 @@ _BOOTING = "if the machine is booting, wait a minute; else look into sshd's log 
 _REACH = "check that the machine is up, that `address` is right, and that this machine may reach its SSH port"
 
 
-async def no_tcp(address: str, port: int, seconds: float, host: str) -> socket.socket:
-    """Return a connected socket. Raises HostError that says why there is none (the name is about the errors here)."""
+async def connected_socket(address: str, port: int, seconds: float, host: str) -> socket.socket:
+    """Return a connected socket. Raises HostError that says why there is none."""
     loop = asyncio.get_running_loop()
     place = f"{address}:{port}"
     last: OSError | None = None
@@ -67,7 +67,10 @@ def explained(
 def _meaning(error: Exception, place: str, user: str, banner: str, running: bool) -> tuple[str, str]:
     said = f" ({banner})" if banner else ""
     if running:
-        return f"the connection to {place} was lost while the step ran.", "run the command again; it changes nothing twice"
+        return (
+            f"the connection to {place} was lost while the step ran.",
+            "run the command again; it changes nothing twice",
+        )
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
         return (
             f"{place} shows another host key than the pinned one.",

@@ -26,6 +26,9 @@ _FILES: Mapping[str, tuple[str, ...]] = {
     "started": ("lib/*.sh",),
 }
 
+# A script that is cut off before its last line would end with 0; the steps replace this trap when they really begin.
+CUT_OFF = "trap 'exit 91' EXIT"
+
 STATE_DIR = "/var/lib/edge-hosts"
 
 
@@ -60,7 +63,7 @@ def assignments(values: Mapping[str, str]) -> str:
 def bundle(step: Step, values: Mapping[str, str]) -> str:
     """Return the whole text for the stdin of `bash -s -- VERB` that runs `step` with `values`."""
     library, main = _source(step)
-    return "\n".join((library, assignments(values), main.rstrip("\n"), 'main "$@" </dev/null', ""))
+    return "\n".join((CUT_OFF, library, assignments(values), main.rstrip("\n"), 'main "$@" </dev/null', ""))
 
 
 def login_command(verb: str = "run") -> str:

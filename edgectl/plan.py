@@ -19,8 +19,7 @@ def _recording(settings: StackSettings, root: Path, stack_file: Path | None) -> 
     from components.testing import record_program
     from edge.program_config import program_config
 
-    stand_ins = {name: f"secret {name}" for name in settings.secret_names()}
-    config, secret_keys = program_config(stack_file or root / f"Pulumi.{settings.stack}.yaml", stand_ins)
+    config, secret_keys = program_config(stack_file or root / f"Pulumi.{settings.stack}.yaml", settings.stand_ins())
     return record_program(root, project=settings.project, stack=settings.stack, config=config, secret_keys=secret_keys)
 
 

@@ -27,8 +27,9 @@ from lab.takedown import mounts_below, remove_tree
 State = Literal["off", "booting", "running"]
 REBOOTED = 133
 _BOOT_SECONDS = 60.0
-# nspawn keeps a folder here for each machine, and cannot always remove it.
-_PROPAGATE = Path("/run/systemd/nspawn/propagate")
+# nspawn keeps folders here for each machine, and leaves them behind when it is killed.
+_NSPAWN_RUN = Path("/run/systemd/nspawn")
+_NSPAWN_FOLDERS = ("locks", "propagate", "unix-export")
 _NSPAWN_FLAGS = (
     "--quiet",
     "--boot",
@@ -198,9 +199,10 @@ class Machine:
         return cgroups.entering(self.place.cgroup, *nspawn)
 
     async def _keep_running(self) -> None:
-        self.record.add("empty-folder", path=str(_PROPAGATE.parent))
-        self.record.add("empty-folder", path=str(_PROPAGATE))
-        self.record.add("folder", path=str(_PROPAGATE / f"{self.place.prefix}-{self.plan.name}"))
+        self.record.add("empty-folder", path=str(_NSPAWN_RUN))
+        for folder in _NSPAWN_FOLDERS:
+            self.record.add("empty-folder", path=str(_NSPAWN_RUN / folder))
+            self.record.add("folder", path=str(_NSPAWN_RUN / folder / f"{self.place.prefix}-{self.plan.name}"))
         while True:
             await asyncio.to_thread(self._clean_cgroup)
             self.boots.count += 1

@@ -30,7 +30,11 @@ class Nic:
 
 @dataclass(frozen=True)
 class MachinePlan:
-    """What a machine is when it is new. `routes` are those beside the default route. `environment` is handed to its PID 1, as a hypervisor hands on guest variables."""
+    """What a machine is when it is new.
+
+    `routes` are those beside the default route. `environment` is handed to its PID 1, as a hypervisor hands on guest
+    variables.
+    """
 
     name: str
     nics: tuple[Nic, ...]

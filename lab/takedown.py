@@ -26,12 +26,13 @@ def take_down(record: Record, *, keep: Callable[[Made], bool] = lambda _made: Fa
 
     Raises LabError for the first thing that cannot be removed; what came before it is gone, and stays off the record.
     """
-    entries = [made for made in record.entries() if not keep(made)]
     # A process gets the chance to end in its own order before its cgroup is killed.
     for kind, end in _ENDINGS.items():
-        for made in entries:
-            if made.kind == kind:
+        for made in record.entries():
+            if made.kind == kind and not keep(made):
                 end(made)
+    # Read again: while it ended, a process may have made more.
+    entries = [made for made in record.entries() if not keep(made)]
     for made in reversed(entries):
         _REMOVALS[made.kind](made)
         record.gone(made)

@@ -86,6 +86,7 @@ started_can_install() {
   return 1
 }
 
+# shellcheck disable=SC2153 # REPLY2 is set by eh_agent_unit
 started_agent() {
   local said=
   while :; do

@@ -20,3 +20,8 @@ def root() -> Path:
 def _outputs_in_text_are_errors() -> None:
     """An Output in an f-string is a mistake; without this Pulumi only puts a warning into the text."""
     os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "1"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the switch that accepts changed snapshots after a review."""
+    parser.addoption("--accept-snapshots", action="store_true", help="write the reviewed snapshots anew")

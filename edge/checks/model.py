@@ -52,13 +52,17 @@ class Check:
 
 @dataclass(frozen=True)
 class Result:
-    """The answer of one check for one host (`host` is empty for questions about the whole site)."""
+    """The answer of one check for one host (`host` is empty for questions about the whole site).
+
+    `remedy` is what helps in this case; the catalogue's, when it is empty.
+    """
 
     id: str
     host: str
     status: Status
     seen: str
     expected: str = ""
+    remedy: str = ""
 
 
 def table(*parts: Iterable[Check]) -> dict[str, Check]:

@@ -33,7 +33,7 @@ RESOURCES = (
           "Palette docs, agent mode"),
     Check("host.disk.workdir", "There is a folder in which the installer may run", ("A18",), ALWAYS,
           "remount the file system of /opt or /root without `noexec`", "spectrocloud/agent-mode, CIS hardening guide"),
-    Check("host.disk.vartmp", "/var/tmp is open to all users", (), STRICT,
+    Check("host.disk.vartmp", "All users may write to /var/tmp", (), STRICT,
           "run `chmod 1777 /var/tmp`: else systemd-resolved does not start", _TROUBLE),
 )  # fmt: skip
 

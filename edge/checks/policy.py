@@ -26,6 +26,7 @@ def policy_tsv(stage: Stage, overrides: Mapping[str, PolicyLevel] | None = None)
     if unknown:
         raise ValueError(f"no such check: {', '.join(unknown)}")
     lines = (
-        "\t".join((check.id, level_of(check, stage, overrides), check.title, check.remedy)) for check in checks_at("host")
+        "\t".join((check.id, level_of(check, stage, overrides), check.title, check.remedy))
+        for check in checks_at("host")
     )
     return "".join(f"{line}\n" for line in lines)

@@ -22,9 +22,9 @@ def title_of(check: str) -> str:
     return CATALOGUE[check].title if check in CATALOGUE else check
 
 
-def remedy_of(check: str) -> str:
+def remedy_of(row: Result) -> str:
     """Return how to fix what a check found."""
-    return CATALOGUE[check].remedy if check in CATALOGUE else ""
+    return row.remedy or (CATALOGUE[row.id].remedy if row.id in CATALOGUE else "")
 
 
 def summary_table(report: Report, notes: Mapping[str, str] | None = None) -> Table:
@@ -49,18 +49,36 @@ def findings_table(report: Report, *, skipped: bool = False) -> Table:
         if row.status == "pass" or (row.status == "skip" and not skipped):
             continue
         word = f"[{STYLES[row.status]}]{row.status}[/]"
-        fix = "" if row.status == "skip" else remedy_of(row.id)
+        fix = "" if row.status == "skip" else remedy_of(row)
         table.add_row(escape(row.host or _SITE), word, row.id, escape(row.seen), escape(row.expected), escape(fix))
     return table
+
+
+def sentence(row: Result) -> str:
+    """Return what a check found in one line: title, what was seen and expected, how to fix it."""
+    return f"{title_of(row.id)}: seen {row.seen}, expected {row.expected}; fix: {remedy_of(row)}"
+
+
+def finding_lines(report: Report, *, skipped: bool = False) -> list[str]:
+    """Return one whole line per row that is not as it should be, for a log; skipped ones only when asked for."""
+    lines = []
+    for row in report.results:
+        if row.status in ("warn", "fail"):
+            lines.append(f"{row.status} {row.host or _SITE} {row.id}: {sentence(row)}")
+        elif row.status == "skip" and skipped:
+            lines.append(f"skip {row.host or _SITE} {row.id}: {row.seen}")
+    return lines
 
 
 def row_dict(row: Result) -> dict[str, str]:
     """Return one result as plain data, with title and remedy."""
     data = {"id": row.id, "status": row.status, "title": title_of(row.id), "seen": row.seen, "expected": row.expected}
-    return data if row.status in ("pass", "skip") else {**data, "remedy": remedy_of(row.id)}
+    return data if row.status in ("pass", "skip") else {**data, "remedy": remedy_of(row)}
 
 
-def to_json(report: Report, *, release: str, finished_at: str, facts: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+def to_json(
+    report: Report, *, release: str, finished_at: str, facts: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
     """Return the report as plain data: per host its counts, results and facts; `site` holds what no host answers.
 
     `finished_at` is UTC in ISO 8601. A gate reads `release`, `finishedAt` and each host's results.
@@ -95,7 +113,7 @@ def to_junit(report: Report) -> str:
 
 
 def _judge(case: ET.Element, row: Result) -> None:
-    text = f"{title_of(row.id)}: seen {row.seen}, expected {row.expected}; fix: {remedy_of(row.id)}"
+    text = sentence(row)
     if row.status == "fail":
         ET.SubElement(case, "failure", message=_xml(row.seen)).text = _xml(text)
     elif row.status == "skip":

@@ -95,7 +95,9 @@ def _checked(data: Mapping[str, Any], host: str, step: str) -> HostReport:
     good = data.get("outcome") in OUTCOMES and isinstance(rows, list) and isinstance(facts, dict)
     results = [_row(row, host) for row in rows] if good and isinstance(rows, list) else [None]
     if not isinstance(facts, dict) or None in results:
-        raise HostError(f"the report of the step {step} is not of the form this program writes.", remedy=_AGAIN, where=host)
+        raise HostError(
+            f"the report of the step {step} is not of the form this program writes.", remedy=_AGAIN, where=host
+        )
     texts = {str(name): str(value) for name, value in facts.items()}
     return HostReport(host, step, data["outcome"], tuple(row for row in results if row is not None), texts)
 

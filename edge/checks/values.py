@@ -13,7 +13,13 @@ from edge.settings.stack import HostSettings, StackSettings
 from edge.steps_values import common_values
 from edge.userdata import proxy_urls
 
-_CILIUM = {"wireguard": "wireguard", "geneve": "geneve", "mutual_auth": "mutualAuth", "hubble_relay": "hubbleRelay", "bgp": "bgp"}
+_CILIUM = {
+    "wireguard": "wireguard",
+    "geneve": "geneve",
+    "mutual_auth": "mutualAuth",
+    "hubble_relay": "hubbleRelay",
+    "bgp": "bgp",
+}
 
 
 def checks_values(
@@ -89,8 +95,9 @@ def _host(settings: StackSettings, host: HostSettings) -> dict[str, str]:
         "EH_CILIUM": " ".join(word for name, word in _CILIUM.items() if getattr(site.cilium, name)),
         "EH_INDEX_MAX_AGE": str(int(site.index_max_age.total_seconds())),
         "EH_LOGIN_USER": host.ssh.user,
-        "EH_PALETTE_CA": site.palette.ca_cert or "",
+        "EH_PALETTE_CA": site.palette.ca_cert_pem,
         "EH_PALETTE_HOST": site.palette.endpoint,
+        "EH_PALETTE_INSECURE": _switch(site.palette.insecure_skip_verify),
         "EH_SERVICES": " ".join(services(site.palette.manages)),
         "EH_SET_BASH": _switch(site.set_bash_shell),
         "EH_VMXNET3": host.vmxnet3,

@@ -135,7 +135,7 @@ def closing_table(result: Rehearsal, progress: Progress, addresses: Mapping[str,
         seconds = f"{progress.seconds(name):.1f}"
         if isinstance(facts, dict):
             checks = facts["checks"]
-            state = Text(str(facts["state"]), style="green")
+            state = Text(f"{facts['state']}, {facts['health']}", style="green")
             numbers = [f"{checks[word]:.0f}" for word in ("passed", "warned", "failed")]
             table.add_row(name, address, str(facts["uid"]), state, *numbers, seconds)
         else:

@@ -56,10 +56,11 @@ class Downloads:
             return _page(404, "Not Found"), "missing"
         if request.method == "GET":
             await asyncio.sleep(self._faults.number("download-slow", 10))
-        kind = "script" if found.group(2).endswith(".sh") else "binary"
-        if kind == "script" and self._faults.active("installer-html"):
+        what = "script" if found.group(2).endswith(".sh") else "binary"
+        kind = "probe" if request.method == "HEAD" else what
+        if what == "script" and self._faults.active("installer-html"):
             return _page(200, "Sign in to continue"), kind
-        name = "installer-corrupt" if kind == "script" else "binary-corrupt"
+        name = "installer-corrupt" if what == "script" else "binary-corrupt"
         if self._faults.active(name):
             content = vendor.corrupted(content)
         return web.Response(body=content, content_type="application/octet-stream"), kind

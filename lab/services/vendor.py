@@ -3,7 +3,7 @@
 The installer and the agent are the lab's own; they keep the documented contract of the vendor's (variables, exit codes,
 files, units, reboot). The agent of a version is one text, put together from `agent/*.sh`, so its checksum is fixed.
 
-Run `python -m lab.services.vendor [VERSION [FOLDER]]` to see the checksums that a release file pins, and to get the files.
+`python -m lab.services [VERSION [FOLDER]]` prints the checksums that a release file pins, and writes the files.
 """
 
 from __future__ import annotations
@@ -124,7 +124,3 @@ def main(arguments: list[str]) -> int:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(asset(version, name) or b"")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

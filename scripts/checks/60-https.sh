@@ -38,7 +38,9 @@ eh_curl() {
 eh_curl_site() {
   local class=$1
   shift
-  if [ -n "${EH_CA_PEM:-}${EH_PALETTE_CA:-}" ]; then
+  if [ "$class" = palette ] && [ "${EH_PALETTE_INSECURE:-0}" = 1 ]; then
+    eh_curl "$@" -k
+  elif [ -n "${EH_CA_PEM:-}${EH_PALETTE_CA:-}" ]; then
     eh_curl "$@" --cacert <(eh_ca_text "$class")
   else
     eh_curl "$@"

@@ -87,7 +87,7 @@ def _command(role: str, link: Registration, expected: Mapping[str, Any]) -> Iter
     hidden = set(link.additional_secret_outputs)
     if role != "checks" and not {"stdout", "stderr"} <= hidden:
         yield "does not keep its output secret"
-    hooks = ()
+    hooks: tuple[str, ...] = ("edge-hosts-pending",) if role == "started" else ()
     if expected["jump"]:
         hooks = ("edge-hosts-login-after-reboot",) if role == "started" else ("edge-hosts-login",)
     if link.on_error != hooks:

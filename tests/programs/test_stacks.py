@@ -49,7 +49,8 @@ def test_exports_name_every_host_and_what_the_next_page_asks_for() -> None:
     assert set(exports["hosts"]) == hosts
     for facts in exports["hosts"].values():
         assert set(facts) == {
-            "address", "agentVersion", "arch", "checks", "epoch", "generation", "nic", "release", "run", "state", "uid",
+            "address", "agentVersion", "arch", "checks", "epoch", "generation", "health", "movedByPalette", "nic",
+            "release", "run", "state", "uid",
         }  # fmt: skip
     assert exports["profile"]["kubernetes"]["version"]
     assert exports["network"]["remote_pod_cidrs"]

@@ -72,3 +72,11 @@ def test_leaving_out_comments_changes_no_function(step: steps.Step) -> None:
     assert "main ()" in functions[0]
     assert functions[0] == functions[1]
     assert len(short) < len(whole)
+
+
+def test_a_script_that_is_cut_off_is_a_failure() -> None:
+    """A connection that dies while the text travels leaves half a script: bash must not end with 0."""
+    text = steps.bundle("started", {"EH_HOST": "a"})
+    for part in (0.3, 0.9):
+        done = subprocess.run(["bash", "-s"], input=text[: int(len(text) * part)], text=True, capture_output=True, check=False)
+        assert done.returncode != 0

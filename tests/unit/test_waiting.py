@@ -18,21 +18,26 @@ RED = 'Process exited with status 10: running "sh -c x":\nRED host.cpu.minimum'
 @pytest.mark.row("A21")
 @pytest.mark.parametrize("error", [PENDING, REFUSED])
 def test_not_ready_and_not_connected_are_repeated(error: str) -> None:
-    assert waiting.decide([error], 1200.0) == pytest.approx(1200.0 / waiting.MAX_TRIES)
+    assert waiting.decide([error], 1200.0, logins=True) == pytest.approx(1200.0 / waiting.MAX_TRIES)
+
+
+@pytest.mark.row("A3")
+def test_a_refused_login_is_repeated_only_where_the_provider_cannot() -> None:
+    assert waiting.decide([REFUSED], 1200.0) is None
 
 
 @pytest.mark.row("A3", "A19")
 @pytest.mark.parametrize("error", [LOST, MISMATCH, RED, "", "PaletteError: the API key is refused"])
 def test_real_failures_are_not_repeated(error: str) -> None:
-    assert waiting.decide([error], 1200.0) is None
+    assert waiting.decide([error], 1200.0, logins=True) is None
 
 
 def test_a_script_that_prints_the_words_of_a_failed_dial_is_not_repeated() -> None:
-    assert waiting.decide([f"{RED}\nafter 3 failed attempts: dial tcp"], 1200.0) is None
+    assert waiting.decide([f"{RED}\nafter 3 failed attempts: dial tcp"], 1200.0, logins=True) is None
 
 
 def test_nothing_failed_means_nothing_to_repeat() -> None:
-    assert waiting.decide([], 1200.0) is None
+    assert waiting.decide([], 1200.0, logins=True) is None
 
 
 @given(st.floats(min_value=1, max_value=100_000))

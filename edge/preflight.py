@@ -1,0 +1,138 @@
+"""What can be asked before the first `up`, besides the hosts: settings, secrets, network and Palette, as results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from edge.checks.catalogue import CATALOGUE
+from edge.checks.model import Result, Status
+from edge.checks.report import HostReport
+from edge.errors import EdgeError, PaletteError, SecretsError
+from edge.findings import Finding, shorten
+from edge.network import NetworkFacts, network_rules
+from edge.palette import PaletteClient
+from edge.registration.access import client_for
+from edge.registration.preflight import palette_findings
+from edge.secrets import StackSecrets
+from edge.settings import TOKEN_SECRET, StackSettings
+
+# A person waits for the answer, no engine does.
+_PATIENCE = 30.0
+
+
+def settings_results(settings: StackSettings) -> list[Result]:
+    """Return what the settings warn about, a row each; settings with errors do not get this far."""
+    check = "control.settings"
+    if not settings.warnings:
+        return [Result(check, "", "pass", "valid, no warnings")]
+    return [_of_finding(check, finding, settings) for finding in settings.warnings]
+
+
+def secret_results(settings: StackSettings, secrets: StackSecrets) -> list[Result]:
+    """Return whether every secret that the stack needs can be read. No value is in a result."""
+    check = "control.secrets"
+    names = sorted(settings.secret_names())
+    missing = []
+    for name in names:
+        try:
+            secrets.get(name)
+        except SecretsError as error:
+            missing.append(_red(check, settings, f"{name}: {error.message.rstrip('.')}", "readable", error.remedy))
+    return missing or [Result(check, "", "pass", f"{len(names)} can be read")]
+
+
+def network_results(settings: StackSettings, network: NetworkFacts, reports: Sequence[HostReport]) -> list[Result]:
+    """Return whether the network fits what the hosts turned out to be: their operating systems are known now."""
+    check = "control.network"
+    systems = sorted({f"{report.facts.get('os_id')}-{report.facts.get('os_version')}" for report in reports})
+    addresses = {name: settings.host_view(name).address for name in settings.site.hosts}
+    kubernetes = settings.release.kubernetes
+    found = network_rules(network, addresses, settings.stage, kubernetes=kubernetes, os_names=systems)
+    known = {(finding.where, finding.problem) for finding in settings.warnings}
+    rows = [_of_finding(check, one, settings) for one in found if (one.where, one.problem) not in known]
+    return rows or [Result(check, "", "pass", "consistent")]
+
+
+def palette_results(
+    settings: StackSettings,
+    secrets: StackSecrets,
+    hosts: Iterable[str],
+    make: Callable[[], PaletteClient] | None = None,
+) -> list[Result]:
+    """Return what Palette says: does the key work, is the project there, is the token good, are the names free?
+
+    `make` makes the client (tests); without it, the key comes from the environment or the stack's secrets.
+    """
+    try:
+        client = make() if make else _client(settings, secrets)
+        projects = client.projects()
+    except EdgeError as error:
+        return [_error("palette.api", settings, error), *_not_asked("palette.project", "palette.token", "palette.names")]
+    answers = Result("palette.api", "", "pass", f"answers; the key sees {len(projects)} projects")
+    try:
+        uid = client.project_uid()
+    except PaletteError as error:
+        return [answers, _error("palette.project", settings, error), *_not_asked("palette.token", "palette.names")]
+    seen = client.project_word if uid else "the token's own"
+    rows = [answers, Result("palette.project", "", "pass", seen)]
+    return rows + _names_and_token(settings, secrets, client, list(hosts))
+
+
+def _names_and_token(
+    settings: StackSettings, secrets: StackSecrets, client: PaletteClient, hosts: list[str]
+) -> list[Result]:
+    """Return the rows of the names and of the token, each a pass when nothing was found."""
+    token: str | None = None
+    made = settings.site.palette.registration_token.source == "api"
+    if not made:
+        try:
+            token = secrets.get(TOKEN_SECRET)
+        except SecretsError:
+            token = None
+    findings = palette_findings(client, owner=settings.owner, hosts=hosts, token=token)
+    about_token = [finding for finding in findings if TOKEN_SECRET in finding.where]
+    rows = [_of_finding("palette.token", finding, settings) for finding in about_token]
+    if not rows:
+        reason = "active" if token else "made by the program" if made else "not readable here"
+        rows = [Result("palette.token", "", "pass" if token else "skip", reason)]
+    others = [_of_finding("palette.names", one, settings) for one in findings if one not in about_token]
+    return rows + (others or [Result("palette.names", "", "pass", "free, or ours")])
+
+
+def _client(settings: StackSettings, secrets: StackSecrets) -> PaletteClient:
+    palette = settings.site.palette
+    inputs = {
+        "api_url": palette.api_base,
+        "project": palette.project or "",
+        "project_uid": palette.project_uid or "",
+        "ca_pem": palette.ca_cert_pem,
+    }
+
+    def config(name: str) -> str | None:
+        try:
+            return secrets.get(name)
+        except SecretsError:
+            return None
+
+    return client_for(inputs, config, patience=_PATIENCE)
+
+
+def _red(check: str, settings: StackSettings, seen: str, expected: str, remedy: str = "") -> Result:
+    return Result(check, "", CATALOGUE[check].level(settings.stage), seen, expected, remedy)
+
+
+def _error(check: str, settings: StackSettings, error: EdgeError) -> Result:
+    seen = f"{error.where}: {error.message}" if error.where else error.message
+    return _red(check, settings, seen.rstrip("."), CATALOGUE[check].title.lower(), error.remedy)
+
+
+def _not_asked(*checks: str) -> list[Result]:
+    return [Result(check, "", "skip", "not asked: Palette did not get that far") for check in checks]
+
+
+def _of_finding(check: str, finding: Finding, settings: StackSettings) -> Result:
+    """Return a finding as a row: an error at the level of the stage, a warning as a warning."""
+    value = "" if finding.value is None else f" (got {shorten(finding.value, 60)})"
+    status: Status = "warn" if finding.level == "warning" else CATALOGUE[check].level(settings.stage)
+    seen = f"{finding.where} {finding.problem}{value}"
+    return Result(check, "", status, seen, CATALOGUE[check].title.lower(), finding.remedy)

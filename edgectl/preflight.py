@@ -1,0 +1,48 @@
+"""`edgectl preflight STACK`: ask everything that can be asked before the first `up`. Creates and changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from edge.inspection import hosts_to_look_at, look
+from edge.network import NetworkFacts
+from edge.preflight import network_results, palette_results, secret_results, settings_results
+from edge.secrets import open_secrets
+from edge.settings import load_stack
+from edgectl.check import wide_console
+from edgectl.reporting import REPORTS, Files, publish, report_of
+
+
+def command(
+    stack: Annotated[str, typer.Argument(help="The stack, as in Pulumi.STACK.yaml.")],
+    host: Annotated[list[str] | None, typer.Option(help="Only this host; may be repeated.")] = None,
+    as_json: Annotated[Path | None, typer.Option("--json", help="Also write the report as JSON to this file.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Also write the report as JUnit XML to this file.")] = None,
+    skipped: Annotated[bool, typer.Option(help="Show also what could not be judged.")] = False,
+    palette: Annotated[bool, typer.Option(help="Ask Palette too; needs its API key.")] = True,
+    report_dir: Annotated[Path | None, typer.Option(help="Folder of the last reports; .edge/reports.")] = None,
+    secrets_file: Annotated[Path | None, typer.Option(help="JSON or YAML file with the stack's secrets.")] = None,
+    stack_file: Annotated[Path | None, typer.Option(help="Another place of the stack file.")] = None,
+    root: Annotated[Path, typer.Option(help="The project folder.")] = Path(),
+) -> None:
+    """Ask settings, secrets, Palette, every host, and compare the hosts. Exit code 3: red; 5: a host was not reached."""
+    settings = load_stack(stack, root, stack_file=stack_file)
+    secrets = open_secrets(stack, root, file=secrets_file, stack_file=stack_file)
+    network = NetworkFacts.given(settings)
+    hosts = hosts_to_look_at(settings, host or ())
+    console = wide_console()
+    with Console(stderr=True).status("asking for secrets and Palette") as status:
+        others = [*settings_results(settings), *secret_results(settings, secrets)]
+        if palette:
+            others += palette_results(settings, secrets, [one.name for one in hosts])
+        status.update(f"looking at {len(hosts)} hosts")
+        looked = asyncio.run(look(settings, network, secrets, hosts))
+    others += network_results(settings, network, [one.report for one in looked if one.report is not None])
+    report = report_of(settings.stack, settings.stage, looked, others)
+    files = Files(report_dir or root / REPORTS, as_json, junit)
+    raise typer.Exit(publish(console, settings, report, looked, files, name=f"{stack}.preflight", skipped=skipped))

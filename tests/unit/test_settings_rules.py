@@ -1,0 +1,286 @@
+"""Rules across the settings, and the table of stages: each rule broken once in every stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from settings_helpers import DIGEST, HOST_KEY, RELEASE, SITE, drop, load, project, put, refused, site
+
+from edge.errors import SettingsError
+from edge.settings import load_stack
+from edge.stages import RULES, STAGES, Stage, judge
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def all_findings(folder: Path, raw: Any, release: Any = RELEASE) -> dict[str, str]:
+    """Return the level of everything that is said about a site, errors and warnings, by place."""
+    path = project(folder, raw, release=release)
+    try:
+        found = load_stack(path.stem.removeprefix("Pulumi."), folder).warnings
+    except SettingsError as error:
+        found = error.findings
+    return {finding.where: finding.level for finding in found}
+
+
+# Addresses and names
+
+
+@pytest.mark.row("A2")
+def test_two_hosts_with_one_address(tmp_path: Path) -> None:
+    findings = refused(tmp_path, site(put("hosts.plant-b.address", "10.200.0.11")))
+    assert "plant-a" in findings["site.hosts.plant-b.address"].problem
+
+
+def test_two_hosts_with_one_host_key_are_copies(tmp_path: Path) -> None:
+    findings = refused(tmp_path, site(put("hosts.plant-b.hostKey", HOST_KEY)))
+    assert "copy" in findings["site.hosts.plant-b.hostKey"].problem
+    assert "ssh-keygen -A" in findings["site.hosts.plant-b.hostKey"].remedy
+
+
+def test_a_host_outside_the_remote_node_network(tmp_path: Path) -> None:
+    findings = refused(tmp_path, site(put("hosts.plant-b.address", "10.201.0.12")))
+    assert list(findings) == ["site.hosts.plant-b.address"]
+    assert "10.200.0.0/16" in str(findings["site.hosts.plant-b.address"])
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "where"),
+    [
+        ("network.remotePodCidrs", ["10.200.0.0/17"], "site.network.remote"),
+        ("network.remotePodCidrs", ["8.8.8.0/24"], "site.network.remotePodCidrs[0]"),
+        ("network.serviceCidr", "10.100.0.0/20", "site.network."),
+        ("network.vpcCidrs", ["10.200.0.0/16"], "site.network."),
+    ],
+)
+def test_overlapping_and_public_networks(tmp_path: Path, place: str, value: Any, where: str) -> None:
+    assert any(found.startswith(where) for found in refused(tmp_path, site(put(place, value))))
+
+
+def test_a_name_that_does_not_fit_the_stack(tmp_path: Path) -> None:
+    path = project(tmp_path, SITE)
+    other = path.rename(tmp_path / "Pulumi.harbour-dev.yaml")
+    assert other.is_file()
+    with pytest.raises(SettingsError, match="Name the stack plant-dev"):
+        load_stack("harbour-dev", tmp_path)
+
+
+@pytest.mark.parametrize("stack", ["staging", "prod", "plant-prod"])
+def test_a_stage_that_does_not_fit_the_stack(tmp_path: Path, stack: str) -> None:
+    project(tmp_path, SITE).rename(tmp_path / f"Pulumi.{stack}.yaml")
+    with pytest.raises(SettingsError, match=r"site\.stage"):
+        load_stack(stack, tmp_path)
+
+
+def test_a_stack_name_too_long_for_a_label(tmp_path: Path) -> None:
+    name = "p" * 60
+    project(tmp_path, site(name=name)).rename(tmp_path / f"Pulumi.{name}-dev.yaml")
+    with pytest.raises(SettingsError, match="too long for a label"):
+        load_stack(f"{name}-dev", tmp_path)
+
+
+# Palette
+
+
+@pytest.mark.row("A15")
+def test_both_kinds_of_project(tmp_path: Path) -> None:
+    findings = refused(tmp_path, site(put("palette.projectUid", "0" * 24)))
+    assert findings["site.palette.projectUid"].remedy == "Keep one of the two."
+
+
+@pytest.mark.row("A5")
+@pytest.mark.parametrize(
+    ("endpoint", "dedicated", "where"),
+    [("palette.example.com", False, "endpoint"), ("api.spectrocloud.com", True, "dedicated")],
+)
+def test_dedicated_must_fit_the_endpoint(tmp_path: Path, endpoint: str, dedicated: bool, where: str) -> None:
+    raw = site(put("palette.endpoint", endpoint), put("palette.dedicated", dedicated))
+    assert list(refused(tmp_path, raw)) == [f"site.palette.{where}"]
+
+
+@pytest.mark.row("A16")
+def test_a_static_network_needs_staticip_and_a_prefix(tmp_path: Path) -> None:
+    static = {"interface": "ens160", "gateway": "10.200.0.1", "nameserver": "10.200.0.2"}
+    findings = refused(tmp_path, site(put("palette.staticNetwork", static)))
+    assert set(findings) == {"site.palette.manages", "site.hosts.plant-b.address"}
+    assert "10.200.0.12/24" in findings["site.hosts.plant-b.address"].remedy
+
+
+@pytest.mark.row("A9", "A18")
+def test_fips_must_fit_the_release_and_the_operating_systems(tmp_path: Path) -> None:
+    findings = refused(tmp_path, site(fips=True, acceptOs=["debian-12"]))
+    assert {"site.fips", "site.hosts.plant-a.acceptOs"} <= set(findings)
+    fips = {**RELEASE, "agent": {**RELEASE["agent"], "fips": True}}
+    assert load(tmp_path, site(fips=True), release=fips).site.fips
+    assert "site.fips" in refused(tmp_path, SITE, release=fips)
+
+
+@pytest.mark.row("A15")
+@pytest.mark.parametrize(
+    ("extra", "where", "remedy"),
+    [
+        ({"stylus": {"managementMode": "local"}}, "stylus.managementMode", "central"),
+        ({"stylus": {"site": {"edgeHostToken": "x"}}}, "stylus.site.edgeHostToken", "registrationToken"),
+        ({"stylus": {"site": {"network": {"httpProxy": "x"}}}}, "stylus.site.network.httpProxy", "`proxy`"),
+        ({"stylus": {"site": {"tags": {"edge-hosts-epoch": "x"}}}}, "stylus.site.tags.edge-hosts-epoch", "without"),
+        ({"install": {"poweroff": True}}, "install.poweroff", "reboot"),
+        ({"stylus": {"vip": {"skip": True}}}, "stylus.vip.skip", "vipSkip"),
+        ({"stylos": {}}, "stylos", "`stylus`"),
+        ({"stylus": []}, "stylus", "key: value"),
+        ({"stages": {"initramfs": {"name": "x"}}}, "stages.initramfs", "- name"),
+        ({"stages": {"initramfs": [{"users": {"k": {"passwd": "kairos"}}}]}}, "stages.initramfs[0].users.k.passwd", "mkpasswd"),
+        ({"stylus": {"externalRegistries": {"registries": [{"password": "p"}]}}},
+         "stylus.externalRegistries.registries[0].password", "{secret: NAME}"),
+    ],
+)  # fmt: skip
+def test_extra_user_data_that_cannot_be_merged(tmp_path: Path, extra: Any, where: str, remedy: str) -> None:
+    findings = refused(tmp_path, site(put("palette.userDataExtra", extra)))
+    assert list(findings) == [f"site.palette.userDataExtra.{where}"]
+    assert remedy in next(iter(findings.values())).remedy
+
+
+# What is modelled and not built yet
+
+
+def test_what_is_not_built_yet_is_one_finding_each(tmp_path: Path) -> None:
+    place = {"datacenter": "DC", "cluster": "c", "datastore": "d", "network": "n", "gateway": "10.200.0.1"}
+    raw = site(
+        put("vsphere", {**place, "nameservers": ["10.200.0.2"], "memory": "16GiB"}),
+        put("hosts", {f"plant-{x}": {"address": f"10.200.0.{n}/24"} for n, x in enumerate("abc", 11)}),
+        put("hosts.plant-c", {"address": "10.200.0.14", "machine": "existing", "mode": "appliance"}),
+        put("network", {"source": "lookup", "cluster": "plants"}),
+    )
+    findings = refused(tmp_path, raw)
+    assert set(findings) == {"site.network.source", "site.hosts.plant-a.machine", "site.hosts.plant-c.mode"}
+    assert "plant-a, plant-b" in findings["site.hosts.plant-a.machine"].problem
+    assert all("not built yet" in finding.problem for finding in findings.values())
+
+
+@pytest.mark.parametrize("source", ["lookup", "stack", "managed"])
+def test_other_sources_are_checked_before_they_are_refused(tmp_path: Path, source: str) -> None:
+    findings = refused(tmp_path, site(network={"source": source, "regoin": "eu-central-1"}))
+    assert findings["site.network.regoin"].remedy == "Did you mean `region`?"
+    assert any(finding.problem == "is missing" for finding in findings.values())
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {
+            "kind": "network", "name": "plant", "stage": "dev", "clusterName": "c", "kubernetesVersion": "1.31",
+            "vpcCidrs": ["10.1.0.0/16"], "serviceCidr": "172.20.0.0/16",
+            "sites": {"plant-12": {"remoteNodeCidrs": ["10.200.0.0/16"]}},
+        },
+        {"kind": "build", "name": "plant", "stage": "dev", "imageRegistry": "r", "imageRepo": "ubuntu", "customTag": "eks-hybrid"},
+    ],
+    ids=["network", "build"],
+)  # fmt: skip
+def test_other_kinds_of_stacks_are_checked_and_then_refused(tmp_path: Path, raw: dict[str, Any]) -> None:
+    assert list(refused(tmp_path, raw)) == ["site.kind"]
+    findings = refused(tmp_path, {**raw, "nonsense": 1})
+    assert "site.nonsense" in findings
+
+
+def test_an_unknown_kind_says_which_there_are(tmp_path: Path) -> None:
+    assert "`kind: site`" in refused(tmp_path, site(kind="sites"))["site"].remedy
+
+
+# The table of stages. Each rule has a site that breaks it, and the place where it is seen.
+
+BREAKS: dict[str, tuple[tuple[Change, ...], dict[str, Any], str]] = {
+    "agent.version.unpinned": ((), {"version": "latest"}, "releases/r-1.yaml: agent.version"),
+    "agent.checksum.missing": (
+        (), {"script": {}}, "releases/r-1.yaml: agent.script.sha256 and agent.binary.amd64.sha256",
+    ),
+    "agent.checksum.placeholder": ((), {"script": {"sha256": "0" * 64}}, "releases/r-1.yaml: agent"),
+    "agent.download.plain": ((), {"baseUrl": "http://downloads.example"}, "releases/r-1.yaml: agent.baseUrl"),
+    "tls.unverified": ((put("palette.insecureSkipVerify", True),), {}, "site.palette.insecureSkipVerify"),
+    "host.key.unpinned": ((drop("hosts.plant-a.hostKey"),), {}, "site.hosts.plant-a.hostKey"),
+    "ssh.password": ((put("ssh.password", {"secret": "login"}),), {}, "site.ssh.password"),
+    "user.password": (
+        (put("palette.users", {"op": {"passwordHash": {"secret": "h"}}}),), {}, "site.palette.users.op.passwordHash",
+    ),
+    "os.accepted": ((put("acceptOs", ["debian-12"]),), {}, "site.acceptOs"),
+    "dhcp.accepted": ((put("hosts.plant-a.acceptDhcp", True),), {}, "site.hosts.plant-a.acceptDhcp"),
+    "preflight.reported": ((put("preflight", "report"),), {}, "site.preflight"),
+    "reboot.unstated": ((drop("hosts.plant-a.allowReboot"),), {}, "site.hosts.plant-a.allowReboot"),
+    "reboot.forbidden": ((put("hosts.plant-a.allowReboot", False),), {}, "site.hosts.plant-a.allowReboot"),
+    "force.set": ((put("hosts.plant-a.force", True),), {}, "site.hosts.plant-a.force"),
+    "protect.off": ((put("hosts.plant-a.protect", False),), {}, "site.hosts.plant-a.protect"),
+    "vm.small": (
+        (
+            put("vsphere", {"datacenter": "D", "cluster": "c", "datastore": "d", "network": "n",
+                            "gateway": "10.200.0.1", "nameservers": ["10.200.0.2"], "disk": "50GiB"}),
+            put("hosts.plant-a.machine", "existing"), put("hosts.plant-b.machine", "existing"),
+        ), {}, "site.vsphere",
+    ),
+}  # fmt: skip
+
+
+def test_every_rule_of_the_table_has_a_site_that_breaks_it() -> None:
+    assert set(BREAKS) == set(RULES)
+
+
+@pytest.mark.row("A1", "A2", "A3", "A9", "A15", "A16", "A18", "A20")
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("rule", RULES)
+def test_a_broken_rule_is_as_bad_as_the_table_says(tmp_path: Path, rule: str, stage: Stage) -> None:
+    changes, agent, where = BREAKS[rule]
+    release = {**RELEASE, "agent": {**RELEASE["agent"], **agent}}
+    levels = all_findings(tmp_path, site(*changes, stage=stage), release)
+    wanted = RULES[rule].severity(stage)
+    if wanted == "off":
+        assert where not in levels
+    elif wanted == "error" or "error" not in levels.values():
+        assert levels.get(where) == wanted, levels
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_site_that_breaks_nothing_is_quiet_in_every_stage(tmp_path: Path, stage: Stage) -> None:
+    said = {where for where in all_findings(tmp_path, site(stage=stage)) if not where.startswith("site.network")}
+    assert said == set()
+
+
+def test_production_never_minds_less_than_an_earlier_stage() -> None:
+    order = ("off", "warning", "error")
+    for rule in RULES.values():
+        levels = [order.index(rule.severity(stage)) for stage in STAGES]
+        assert levels == sorted(levels), rule.id
+
+
+@pytest.mark.row("A16")
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (put("palette.apiUrl", "http://palette.example"), "site.palette.apiUrl"),
+        (put("palette.registryCredentials", {"domain": "r", "username": "u", "password": {"secret": "s"}, "insecure": True}),
+         "site.palette.registryCredentials.insecure"),
+        (put("palette.userDataExtra", {"stylus": {"site": {"insecureSkipVerify": True}}}),
+         "site.palette.userDataExtra.stylus.site.insecureSkipVerify"),
+    ],
+)  # fmt: skip
+def test_every_way_around_tls_is_refused_in_production(tmp_path: Path, change: Change, where: str) -> None:
+    assert all_findings(tmp_path, site(change, stage="prod")).get(where) == "error"
+
+
+@pytest.mark.row("A3")
+def test_the_jump_host_must_be_pinned_too(tmp_path: Path) -> None:
+    jump = {"address": "10.1.1.1"}
+    levels = all_findings(tmp_path, site(put("hosts.plant-a.ssh", {"jumpHost": jump}), stage="prod"))
+    assert levels == {"site.hosts.plant-a.ssh.jumpHost.hostKey": "error"}
+
+
+def test_a_rule_that_is_not_in_the_table_is_a_mistake_of_ours() -> None:
+    with pytest.raises(KeyError):
+        judge("no.such.rule", "dev", "x")
+
+
+def test_checksums_of_the_second_architecture_may_be_missing(tmp_path: Path) -> None:
+    agent = {**RELEASE["agent"], "binary": {"amd64": {"sha256": DIGEST}}}
+    assert (
+        load(tmp_path, site(stage="prod"), release={**RELEASE, "agent": agent}).release.agent.binary.arm64.sha256
+        is None
+    )
