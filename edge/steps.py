@@ -7,11 +7,14 @@ of the script, and the step would end with 0 (seen with real package managers).
 
 from __future__ import annotations
 
+import base64
 import shlex
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Literal
+
+from zopfli import gzip
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 
@@ -40,6 +43,27 @@ def _source(step: str) -> tuple[str, str]:
     return "\n".join(parts), _without_comments((SCRIPTS / f"{step}.sh").read_text("utf-8"))
 
 
+@cache
+def packed(step: Step) -> str:
+    """Return the functions of a step as compressed text, with the lines that unpack them on the host.
+
+    The state keeps every step's text twice per host; packed it is a third. The packer is one that gives the same bytes on
+    every machine and Python: other bytes would be a difference, and run every step again.
+    """
+    code = "\n".join(_source(step)).encode()
+    text = base64.b64encode(gzip.compress(code, numiterations=1)).decode()
+    return "\n".join(
+        (
+            f"EH_CODE=$(printf %s '{text}' | base64 -d | gzip -dc) || {{",
+            '  echo "edge-hosts: a step cannot be unpacked here; install gzip and coreutils on this host" >&2',
+            "  exit 90",
+            "}",
+            'eval "$EH_CODE"',
+            "unset EH_CODE",
+        )
+    )
+
+
 def _without_comments(text: str) -> str:
     """Return a script without blank lines and lines that are only a comment (a test shows that it means the same)."""
     return "\n".join(line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
@@ -62,8 +86,7 @@ def assignments(values: Mapping[str, str]) -> str:
 
 def bundle(step: Step, values: Mapping[str, str]) -> str:
     """Return the whole text for the stdin of `bash -s -- VERB` that runs `step` with `values`."""
-    library, main = _source(step)
-    return "\n".join((CUT_OFF, library, assignments(values), main.rstrip("\n"), 'main "$@" </dev/null', ""))
+    return "\n".join((CUT_OFF, packed(step), assignments(values), 'main "$@" </dev/null', ""))
 
 
 def login_command(verb: str = "run") -> str:

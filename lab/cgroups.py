@@ -1,7 +1,7 @@
 """One cgroup per machine, so that all of its processes are known and can be ended at once, whoever started them.
 
-Two machines in one cgroup would share it as the root of their two systemds. The hierarchy is version 2, which the guests
-see as well, also on a host that still runs version 1 beside it.
+Two machines in one cgroup would share it as the root of their two systemds. The hierarchy is version 2, which the
+guests see as well, also on a host that still runs version 1 beside it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def hierarchy() -> Path:
             )
     raise LabError(
         f"there is no cgroup version 2 hierarchy at {_PURE} or {_MIXED}",
-        remedy="boot with systemd.unified_cgroup_hierarchy=1, or mount it: mount -t cgroup2 none /sys/fs/cgroup/unified.",
+        remedy=f"boot with systemd.unified_cgroup_hierarchy=1, or mount it: mount -t cgroup2 none {_MIXED}.",
     )
 
 
@@ -52,7 +52,7 @@ def make(path: Path) -> None:
 
 
 def entering(path: Path, *argv: str) -> list[str]:
-    """Return the command that runs `argv` as a member of the cgroup `path`, which must be there, from its first moment."""
+    """Return the command that runs `argv` as a member of the cgroup `path`, which must be there."""
     return ["sh", "-c", 'echo $$ >"$0" && exec "$@"', str(path / "cgroup.procs"), *argv]
 
 

@@ -65,4 +65,7 @@ def _empty(paths: LabPaths, *, purge: bool) -> None:
         if path not in keep:
             remove_tree(path)
     if not any(path.is_dir() for path in keep):
-        remove_tree(paths.root)
+        # The mark goes last: until then, a second call knows that the folder is the lab's.
+        paths.lock.unlink(missing_ok=True)
+        (paths.root / MARKER).unlink()
+        paths.root.rmdir()

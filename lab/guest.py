@@ -53,7 +53,7 @@ def _name_service(root: Path, plan: MachinePlan) -> None:
         _write(root, "etc/resolv.conf", "# This machine has no DNS: names are resolved by the proxy.\n")
         return
     _write(root, "etc/resolv.conf", f"nameserver {plan.nameserver}\noptions timeout:2 attempts:2\n")
-    # systemd-resolved takes the place of the file above when it is installed; a real network configuration tells it too.
+    # systemd-resolved takes the place of the file above when it is installed; a real network tells it, too.
     _write(root, "etc/systemd/resolved.conf.d/site.conf", f"[Resolve]\nDNS={plan.nameserver}\nDomains=~.\n")
 
 

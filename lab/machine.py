@@ -193,7 +193,6 @@ class Machine:
     def _command(self) -> list[str]:
         name = f"{self.place.prefix}-{self.plan.name}"
         flags = [flag for group in self.extra_flags.values() for flag in group]
-        flags += [f"--setenv={key}={value}" for key, value in self.plan.environment]
         nspawn = ["systemd-nspawn", *_NSPAWN_FLAGS, f"--directory={self.merged}", f"--machine={name}"]
         nspawn += [f"--hostname={self.plan.name}", f"--network-namespace-path={self.place.netns}", *flags]
         return cgroups.entering(self.place.cgroup, *nspawn)

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Literal
 
@@ -32,8 +32,7 @@ class Nic:
 class MachinePlan:
     """What a machine is when it is new.
 
-    `routes` are those beside the default route. `environment` is handed to its PID 1, as a hypervisor hands on guest
-    variables.
+    `routes` are those beside the default route; with `only_first_nic`, sshd listens on the first interface only.
     """
 
     name: str
@@ -43,7 +42,6 @@ class MachinePlan:
     routes: tuple[str, ...] = ()
     via: str | None = None
     only_first_nic: bool = False
-    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property
     def address(self) -> IPv4Address:

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import json
 import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from edge.errors import LabError
 from lab.block import Block
 from lab.machines import MachinePlan
 from lab.paths import LabPaths
@@ -29,7 +27,6 @@ from lab.takedown import unmount
 T = TypeVar("T")
 Lan = Literal["hosts", "lan", "uplink"]
 _CLONE_NEWNET = 0x40000000
-_SYSFS_NET = Path("/sys/class/net")
 
 
 class Network:
@@ -126,12 +123,6 @@ def ip_in(netns: Path, *commands: str, check: bool = True) -> None:
     run_in(netns, "ip", "-batch", "-", stdin="\n".join(commands), check=check)
 
 
-def routes_in(netns: Path) -> list[str]:
-    """Return the destinations of the main routing table of a namespace."""
-    found = json.loads(run_in(netns, "ip", "-4", "-json", "route", "show") or "[]")
-    return [str(route["dst"]) for route in found]
-
-
 def inside_netns(netns: Path, action: Callable[[], T]) -> T:
     """Return what `action` returns when called in a network namespace.
 
@@ -187,15 +178,3 @@ def reaches(netns: Path, address: IPv4Address, port: int, seconds: float = 2.0) 
         return inside_netns(netns, ask)
     except OSError:
         return False
-
-
-def interface(address: IPv4Address, network_length: int = 24) -> IPv4Interface:
-    """Return an address with the length of its network."""
-    return IPv4Interface(f"{address}/{network_length}")
-
-
-def leftovers(prefix: str) -> list[str]:
-    """Return the interfaces of this machine that carry a lab's prefix."""
-    if not _SYSFS_NET.is_dir():
-        raise LabError("/sys/class/net is not there", remedy="mount sysfs at /sys.")
-    return sorted(path.name for path in _SYSFS_NET.iterdir() if path.name.startswith(prefix))

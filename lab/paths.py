@@ -31,8 +31,8 @@ class LabPaths:
     def find(cls, environ: Mapping[str, str] = os.environ) -> LabPaths:
         """Return the paths of the lab that the environment names.
 
-        EDGE_HOSTS_LAB is the folder (default `.lab` in the checkout), EDGE_HOSTS_LAB_CACHE the one for root file systems
-        and packages (default `cache` inside it).
+        EDGE_HOSTS_LAB is the folder (default `.lab` in the checkout), EDGE_HOSTS_LAB_CACHE the one for root file
+        systems and packages (default `cache` inside it).
         """
         root = Path(environ.get("EDGE_HOSTS_LAB") or CHECKOUT / ".lab").expanduser().resolve()
         cache = environ.get("EDGE_HOSTS_LAB_CACHE")
@@ -126,7 +126,7 @@ class LabPaths:
 
 
 def socket_address(path: Path) -> tuple[str, int | None]:
-    """Return an address for a unix socket at `path`, and the open folder that a long one goes through (to be closed)."""
+    """Return an address for a unix socket at `path`, and the open folder that a long one goes through, to be closed."""
     if len(os.fsencode(path)) <= _SOCKET_LIMIT:
         return str(path), None
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)

@@ -1,7 +1,7 @@
 """Brings a lab up, and finishes what an interrupted `up` began. Nothing is made twice.
 
-The order: what the machine must have, what an earlier crash left, root file system and packages, the site with its keys,
-the stack file, the daemon with networks, stand-ins and machines.
+The order: what the machine must have, what an earlier crash left, root file system and packages, the site with its
+keys, the stack file, the daemon with networks, stand-ins and machines.
 """
 
 from __future__ import annotations

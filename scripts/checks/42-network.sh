@@ -138,10 +138,15 @@ eh_check_network_overlap_vpc() { eh_check_overlap "VPC" "${EH_VPC_CIDRS:-}" conn
 
 eh_check 0 host.network.mtu eh_check_network_mtu
 eh_check_network_mtu() {
-  local dev
+  local dev text
   eh_nic
   dev=$REPLY
   eh_read "/sys/class/net/$dev/mtu"
+  if [ -z "$REPLY" ] && [ -n "$dev" ] && eh_have ip; then
+    # A container may see another network's /sys.
+    text=$(eh_capture 5 ip -o link show dev "$dev") || text=
+    [[ ! $text =~ \ mtu\ ([0-9]+) ]] || REPLY=${BASH_REMATCH[1]}
+  fi
   if [ -z "$dev" ] || [ -z "$REPLY" ]; then
     eh_skip "the network interface is not known"
   elif { [ "$REPLY" -ge 68 ] && [ "$REPLY" -le 1500 ]; } || { [ "$REPLY" -ge 8000 ] && [ "$REPLY" -le 9001 ]; }; then

@@ -35,7 +35,7 @@ def _hand(name: str) -> LabHand:
 
 @pytest.fixture(scope="session")
 def lab(needs_root: None) -> Iterator[LabHand]:
-    """Return a lab with all of its machines up and bare, for the whole session. Tests leave machines as they found them."""
+    """Return a lab with all of its machines up and bare, for the whole session. Tests leave them as they found them."""
     hand = _hand("shared")
     hand.run("down")
     hand.ok("up", "--no-deploy")

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.client import LabClient
-from lab.network import leftovers
 from lab.paths import CHECKOUT, LabPaths
 from lab.site import Site, load_site
 from lab.takedown import mounts_below
@@ -116,7 +115,9 @@ def traces(paths: LabPaths, network: str | None = None) -> list[str]:
     """Return everything that a lab has left on this machine outside of its cache: nothing after `down`."""
     found = [f"process {pid}" for pid in _processes_of(paths)]
     found += [f"mount {point}" for point in mounts_below(paths.root)]
-    found += [f"interface {name}" for name in leftovers(paths.prefix)]
+    found += [
+        f"interface {name}" for name in sorted(path.name for path in Path("/sys/class/net").glob(f"{paths.prefix}*"))
+    ]
     found += [str(path) for base in CGROUPS for path in Path(base).glob(paths.prefix)]
     found += [str(path) for path in Path("/run/systemd/nspawn").glob(f"*/{paths.prefix}-*")]
     found += _routes(network) if network else []

@@ -160,6 +160,19 @@ def _command_line(pid: int) -> bytes:
 
 
 @pytest.mark.fault
+@pytest.mark.parametrize("seconds", [0.2, 0.3, 0.4, 0.5, 0.6, 0.8])
+def test_down_after_down_was_killed_at_any_moment(empty_lab: LabHand, seconds: float) -> None:
+    up(empty_lab)
+    process = empty_lab.start("down")
+    time.sleep(seconds)
+    process.kill()
+    process.wait()
+    empty_lab.ok("down")
+    assert traces(empty_lab.paths) == []
+    assert not empty_lab.paths.root.exists()
+
+
+@pytest.mark.fault
 def test_up_interrupted_by_a_person_goes_on(empty_lab: LabHand) -> None:
     process = empty_lab.start("up", "--no-deploy")
     until(empty_lab.paths.site.exists, 20, "a site")

@@ -16,10 +16,9 @@ LONG = 100
 def values_of(stdin: str) -> dict[str, str]:
     """Return the values that a step's text assigns, long ones by their digest only."""
     for step in steps._FILES:
-        library, main = steps._source(step)
-        prefix = f"{steps.CUT_OFF}\n{library}"
-        if stdin.startswith(prefix) and main in stdin:
-            block = stdin[len(prefix) : stdin.index(main)]
+        prefix = f"{steps.CUT_OFF}\n{steps.packed(step)}"
+        if stdin.startswith(prefix):
+            block = stdin[len(prefix) : stdin.rindex("main ")]
             pairs = (word.partition("=") for word in shlex.split(block))
             return {name: _short(value) for name, _, value in pairs}
     raise ValueError("this is no text of a step")

@@ -29,6 +29,7 @@ REAL = (
     "cat",
     "timeout",
     "base64",
+    "gzip",
     "stat",
     "sleep",
     "date",

@@ -22,7 +22,7 @@ STUBS = Path(__file__).parent / "stubs"
 STATE = "/var/lib/edge-hosts"
 REAL = (  # noqa: SIM905  (thirty quoted words read worse)
     "bash sh cat chmod cp mv rm rmdir mkdir ln readlink stat sort tail head od tr sed sha256sum timeout sleep date"
-    " base64 mktemp touch env dirname basename wc nproc df grep id"
+    " base64 gzip mktemp touch env dirname basename wc nproc df grep id"
 ).split()
 
 OS_RELEASE = {
