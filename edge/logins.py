@@ -71,8 +71,10 @@ class Logins:
         passphrase = self._secrets.get(locked) if locked else None
         try:
             return asyncssh.import_private_key(text, passphrase)
-        except asyncssh.KeyEncryptionError:
+        except asyncssh.KeyEncryptionError as error:
             problem = f"the private key ({where}) does not open with its passphrase."
+            if "requires bcrypt" in str(error):
+                problem = f"the private key ({where}) cannot be opened without the package bcrypt."
         except (asyncssh.KeyImportError, ValueError) as error:
             needs = "Passphrase must be specified" in str(error)
             problem = f"the private key ({where}) {'needs a passphrase' if needs else 'cannot be read as a key'}."

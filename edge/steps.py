@@ -56,7 +56,7 @@ def packed(step: Step) -> str:
         (
             f"EH_CODE=$(printf %s '{text}' | base64 -d | gzip -dc) || {{",
             '  echo "edge-hosts: a step cannot be unpacked here; install gzip and coreutils on this host" >&2',
-            "  exit 90",
+            "  trap - EXIT; exit 90",
             "}",
             'eval "$EH_CODE"',
             "unset EH_CODE",
