@@ -31,7 +31,9 @@ def main(count: int) -> None:
     record_stack("prod", site={"hosts": hosts} if count else None)
     done = time.monotonic()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{count or 'as committed'} hosts: import {IMPORTED - BEGAN:.2f} s, plan {done - IMPORTED:.2f} s, peak {peak:.0f} MB")
+    print(
+        f"{count or 'as committed'} hosts: import {IMPORTED - BEGAN:.2f} s, plan {done - IMPORTED:.2f} s, peak {peak:.0f} MB"
+    )
 
 
 if __name__ == "__main__":

@@ -62,7 +62,9 @@ class EdgeHost(pulumi.ComponentResource):
         self._args = args
         host = args.host
         self.claim = self._claim()
-        self.machine = ExistingMachine(host, self.claim.made_from, ResourceOptions(parent=self, depends_on=[self.claim]))
+        self.machine = ExistingMachine(
+            host, self.claim.made_from, ResourceOptions(parent=self, depends_on=[self.claim])
+        )
         self._login = Login(host, self.machine.address, args.secrets, args.settings.root)
         self.checks = self._step(HostChecks, self._checks_values(), after=[self.claim, self.machine])
         self.preparation = self._step(HostPreparation, self._prepare_values(), after=[self.checks])
@@ -113,7 +115,9 @@ class EdgeHost(pulumi.ComponentResource):
         opts = self._in_palette(after=[self.started, self.registration], protect=host.protect)
         return EdgeHostHealthy(names.child(host.name, "healthy"), inputs, opts)
 
-    def _step(self, kind: type[Any], values: Output[dict[str, str]], *, after: list[pulumi.Resource], **more: Any) -> Any:
+    def _step(
+        self, kind: type[Any], values: Output[dict[str, str]], *, after: list[pulumi.Resource], **more: Any
+    ) -> Any:
         return kind(
             self._args.host.name,
             login=self._login,
@@ -194,7 +198,6 @@ class EdgeHost(pulumi.ComponentResource):
 
     def _started_values(self) -> Output[dict[str, str]]:
         settings, host = self._args.settings, self._args.host
-
 
         def values(given: dict[str, Any]) -> dict[str, str]:
             return started_values(

@@ -65,7 +65,9 @@ class Login:
             port=float(jump.port),
             user=jump.user or ssh.user,
             private_key=key,
-            private_key_password=self._secrets.get(ssh.passphrase.secret) if shares_passphrase and ssh.passphrase else None,
+            private_key_password=self._secrets.get(ssh.passphrase.secret)
+            if shares_passphrase and ssh.passphrase
+            else None,
             host_key=jump.host_key,
             dial_error_limit=dials,
             per_dial_timeout=PER_DIAL_TIMEOUT,

@@ -29,9 +29,7 @@ class ExistingMachine(pulumi.ComponentResource):
     address: Output[str]
     uuid: Output[str]
 
-    def __init__(
-        self, host: HostSettings, made_from: Input[str], opts: Optional[ResourceOptions] = None
-    ) -> None:
+    def __init__(self, host: HostSettings, made_from: Input[str], opts: Optional[ResourceOptions] = None) -> None:
         super().__init__(
             names.token("ExistingMachine"), names.child(host.name, "machine"), {"address": str(host.address)}, opts
         )

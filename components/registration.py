@@ -34,9 +34,7 @@ class EdgeHostClaim(Resource, module="edge", name="EdgeHostClaim"):
     made_from: Output[str]
 
     def __init__(self, name: str, props: dict[str, Input[object]], opts: ResourceOptions) -> None:
-        super().__init__(
-            providers.EdgeHostClaimProvider(), name, {**props, "made_from": None}, opts
-        )
+        super().__init__(providers.EdgeHostClaimProvider(), name, {**props, "made_from": None}, opts)
 
 
 class EdgeHostRegistration(Resource, module="edge", name="EdgeHostRegistration"):
@@ -50,9 +48,7 @@ class EdgeHostRegistration(Resource, module="edge", name="EdgeHostRegistration")
     since: Output[str]
 
     def __init__(self, name: str, props: dict[str, Input[object]], opts: ResourceOptions) -> None:
-        super().__init__(
-            providers.EdgeHostRegistrationProvider(), name, {**props, "epoch": None, "since": None}, opts
-        )
+        super().__init__(providers.EdgeHostRegistrationProvider(), name, {**props, "epoch": None, "since": None}, opts)
 
 
 class EdgeHostHealthy(Resource, module="edge", name="EdgeHostHealthy"):

@@ -69,9 +69,7 @@ class EdgeSite(pulumi.ComponentResource):
     def _exports(self, settings: StackSettings) -> dict[str, Any]:
         """Return the exports. A host's facts carry the id of the run that made them: an errored run leaves old ones."""
         run = os.environ.get("EDGE_HOSTS_RUN_ID") or random.token_hex(8)
-        facts = {
-            name: host.facts.apply(lambda given: {**given, "run": run}) for name, host in self.hosts.items()
-        }
+        facts = {name: host.facts.apply(lambda given: {**given, "run": run}) for name, host in self.hosts.items()}
         network = self.network.facts
         return {
             "kind": settings.site.kind,

@@ -29,7 +29,13 @@ OUTPUTS: Mapping[str, Mapping[str, Any]] = {
     "command:remote:Command": {"stdout": json.dumps({"schema": 1, "results": []}), "stderr": ""},
     "pulumi-python:dynamic/edge:EdgeHostClaim": {"made_from": "{}"},
     "pulumi-python:dynamic/edge:EdgeHostRegistration": {"epoch": "0123456789abcdef", "since": "2026-01-01T00:00:00Z"},
-    "pulumi-python:dynamic/edge:EdgeHostHealthy": {"state": "ready", "health": "healthy", "moved_by_palette": False, "agent_version": "4.9.38", "arch": "amd64"},
+    "pulumi-python:dynamic/edge:EdgeHostHealthy": {
+        "state": "ready",
+        "health": "healthy",
+        "moved_by_palette": False,
+        "agent_version": "4.9.38",
+        "arch": "amd64",
+    },
     "pulumi-python:dynamic/edge:RegistrationToken": {"token": "token-of-the-recording"},
 }
 
@@ -76,7 +82,9 @@ class Recording:
         """Return the one resource with this name (and type). Raises LookupError when there is none, or several."""
         found = [one for one in self.resources if one.name == name and type_ in (None, one.type)]
         if len(found) != 1:
-            raise LookupError(f"{len(found)} resources are named {name!r}; known: {[one.name for one in self.resources]}")
+            raise LookupError(
+                f"{len(found)} resources are named {name!r}; known: {[one.name for one in self.resources]}"
+            )
         return found[0]
 
 
@@ -106,9 +114,7 @@ def own_event_loop() -> Iterator[None]:
 class RecordingMocks(Mocks):
     """Answers every resource from a table by type, so that programs run to their end without an engine."""
 
-    def __init__(
-        self, outputs: Optional[Mapping[str, Mapping[str, Any]]] = None, *, unknown: bool = False
-    ) -> None:
+    def __init__(self, outputs: Optional[Mapping[str, Mapping[str, Any]]] = None, *, unknown: bool = False) -> None:
         self._outputs = {**OUTPUTS, **(outputs or {})}
         self._unknown = unknown
 

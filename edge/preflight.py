@@ -67,7 +67,10 @@ def palette_results(
         client = make() if make else _client(settings, secrets)
         projects = client.projects()
     except EdgeError as error:
-        return [_error("palette.api", settings, error), *_not_asked("palette.project", "palette.token", "palette.names")]
+        return [
+            _error("palette.api", settings, error),
+            *_not_asked("palette.project", "palette.token", "palette.names"),
+        ]
     answers = Result("palette.api", "", "pass", f"answers; the key sees {len(projects)} projects")
     try:
         uid = client.project_uid()

@@ -26,6 +26,8 @@ def program_config(stack_file: Path, secrets: Mapping[str, str]) -> tuple[dict[s
     Encrypted values of the file are left out; `secrets` gives the values of the secrets by their plain names.
     """
     raw: Mapping[str, Any] = read(stack_file).data["config"]
-    plain = {key: _text(value) for key, value in raw.items() if not (isinstance(value, dict) and set(value) == {"secure"})}
+    plain = {
+        key: _text(value) for key, value in raw.items() if not (isinstance(value, dict) and set(value) == {"secure"})
+    }
     hidden = {f"{NAMESPACE}:{name}": value for name, value in secrets.items()}
     return {**plain, **hidden}, sorted(hidden)

@@ -18,7 +18,10 @@ def profile_values(settings: StackSettings) -> dict[str, Any]:
     return {
         "os": {"pack": "edge-native-byoi", "preset": "Agent Mode"},
         "kubernetes": {"pack": "nodeadm", "version": settings.release.kubernetes},
-        "network": {"pack": "cni-custom", "values": {"manifests": {"byo-cni": {"contents": {"data": {"custom-cni": "dummy"}}}}}},
+        "network": {
+            "pack": "cni-custom",
+            "values": {"manifests": {"byo-cni": {"contents": {"data": {"custom-cni": "dummy"}}}}},
+        },
     }
 
 

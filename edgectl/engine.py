@@ -23,7 +23,9 @@ def command() -> None:
             found = PulumiCommand.install(version=version).command
         except Exception as error:  # the installer raises whatever its shell or the network says
             reason = str(error).strip().splitlines()[-1][:160] if str(error).strip() else type(error).__name__
-            typer.echo(f"engine: the Pulumi CLI {version} could not be installed here ({reason}); the lab rehearses without it")
+            typer.echo(
+                f"engine: the Pulumi CLI {version} could not be installed here ({reason}); the lab rehearses without it"
+            )
             raise typer.Exit(0) from None
     typer.echo(f"engine: CLI {found}")
     for plugin, package in PLUGINS.items():

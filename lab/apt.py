@@ -77,7 +77,7 @@ def distribution_source(folder: Path = APT_FOLDER, release: Mapping[str, str] | 
     raise LabError(
         f"apt has no http or https source with the suite {' or '.join(codenames) or '(unknown)'} and component main",
         where=str(folder),
-        remedy="add your distribution's mirror, for example `deb http://deb.debian.org/debian bookworm main`.",
+        remedy="add your distribution's mirror, for example `deb http://mirror.example/debian bookworm main`.",
     )
 
 

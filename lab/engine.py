@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -19,12 +20,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge.errors import LabError
+from ruamel.yaml import YAML
+
+from edge.errors import LabError, SecretsError
+from edge.passphrase import Decrypter
 
 Event = dict[str, Any]
 # What an operator of one site wants from the engine: one red host does not stop the others, a waiting host holds a slot.
 SPARE_SLOTS = 8
 MOST_SLOTS = 64
+
+_NAMESPACE = "edge-hosts"
+# The commands that take the stack's settings from another file than the one beside Pulumi.yaml.
+_WITH_CONFIG = ("up", "preview", "refresh", "destroy", "config")
 
 
 def found() -> str | None:
@@ -41,6 +49,11 @@ def missing() -> str | None:
     return None if "command" in plugins else "the provider plugin `command` is not installed (`make engine`)"
 
 
+def slots(hosts: int) -> int:
+    """Return how many operations the engine may have at work: a host that waits holds one of them all the time."""
+    return min(MOST_SLOTS, hosts + SPARE_SLOTS)
+
+
 @dataclass(frozen=True)
 class Run:
     """One command of the engine: its exit code, its events, and what it printed."""
@@ -53,15 +66,11 @@ class Run:
 
     def steps(self) -> list[tuple[str, str, str]]:
         """Return (operation, type, name) of every step that ended well, in the order of their ends; `same` included."""
-        found_steps = []
-        for event in self.events:
-            if "resOutputsEvent" in event:
-                found_steps.append(_step(event["resOutputsEvent"]["metadata"]))
-        return found_steps
+        return [_step(event["resOutputsEvent"]["metadata"]) for event in self.events if "resOutputsEvent" in event]
 
     def changed(self) -> dict[str, str]:
         """Return the operation by resource name, for everything that is not `same` and no component or stack."""
-        return {name: op for op, type_, name in self.steps() if op not in ("same", "read") and _is_custom(type_)}
+        return {name: op for op, type_, name in self.steps() if op not in ("same", "read") and is_custom(type_)}
 
     def failed(self) -> dict[str, str]:
         """Return the operation by resource name of every step that failed."""
@@ -70,7 +79,7 @@ class Run:
 
     def counts(self) -> Counter[str]:
         """Return how many custom resources each operation touched."""
-        return Counter(op for op, type_, _name in self.steps() if _is_custom(type_))
+        return Counter(op for op, type_, _name in self.steps() if is_custom(type_))
 
     def messages(self) -> str:
         """Return what the run said to a person: diagnostics of warning and error."""
@@ -83,7 +92,8 @@ def _step(metadata: Mapping[str, Any]) -> tuple[str, str, str]:
     return str(metadata["op"]), parts[2].split("$")[-1], parts[3]
 
 
-def _is_custom(type_: str) -> bool:
+def is_custom(type_: str) -> bool:
+    """Return whether a type is a resource of a provider, not a component, a stack or a provider itself."""
     return not type_.startswith(("edge-hosts:index:", "pulumi:pulumi:", "pulumi:providers:"))
 
 
@@ -110,20 +120,44 @@ class Engine:
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_CONTINUE_ON_ERROR": "true",
+            "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true",
             "PULUMI_PYTHON_CMD": sys.executable,
             **self.environment,
         }
 
+    def exists(self) -> bool:
+        """Return whether the stack was made here before."""
+        return bool(_salt(self.settings))
+
     def prepare(self, stack_file: Path, values: Mapping[str, str]) -> None:
-        """Make backend and stack if they are not there, and write settings and secrets anew."""
+        """Make backend and stack if they are not there, and write settings and secrets anew where they differ."""
         (self.folder / "state").mkdir(parents=True, exist_ok=True)
         passphrase = self.folder / "passphrase"
         if not passphrase.exists():
             passphrase.touch(mode=0o600)
             passphrase.write_text(random.token_hex(16), "utf-8")
+        kept = self._kept(values)
         salt = _salt(self.settings) or self._new_stack()
-        self.settings.write_text(stack_file.read_text("utf-8").rstrip("\n") + "\n" + salt, "utf-8")
-        self.set_secrets(values)
+        text = stack_file.read_text("utf-8").rstrip("\n") + "\n" + salt
+        self.settings.write_text(_with_secrets(text, kept), "utf-8")
+        self.set_secrets({name: value for name, value in values.items() if name not in kept})
+
+    def _kept(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Return the encrypted texts of those `values` that the stack file holds already: each `config set` is a process."""
+        if not self.exists():
+            return {}
+        document = YAML(typ="safe").load(self.settings.read_text("utf-8"))
+        try:
+            passphrase = (self.folder / "passphrase").read_text("utf-8").strip()
+            decrypter = Decrypter(document["encryptionsalt"], passphrase)
+            stored = {name: document["config"].get(f"{_NAMESPACE}:{name}") for name in values}
+            return {
+                name: one["secure"]
+                for name, one in stored.items()
+                if isinstance(one, dict) and "secure" in one and decrypter.decrypt(one["secure"]) == values[name]
+            }
+        except SecretsError:
+            return {}
 
     def _new_stack(self) -> str:
         """Make the stack and return the line with its salt.
@@ -138,16 +172,16 @@ class Engine:
         return _salt(aside / f"Pulumi.{self.stack}.yaml")
 
     def set_secrets(self, values: Mapping[str, str]) -> None:
-        """Store secrets in the stack file, encrypted."""
+        """Store secrets in the stack file, encrypted. They travel on standard input."""
         for name, value in values.items():
-            self._checked("config", "set", "--secret", f"edge-hosts:{name}", given=value)
+            self._checked("config", "set", "--secret", f"{_NAMESPACE}:{name}", given=value)
 
     def _command(self, *words: str) -> list[str]:
         return ["pulumi", "-C", str(self.program), "--non-interactive", *words]
 
     def _options(self, words: Sequence[str]) -> list[str]:
         config = ["--config-file", str(self.settings)]
-        return ["-s", self.stack, *(config if words[0] in ("up", "preview", "refresh", "destroy", "config") else [])]
+        return ["-s", self.stack, *(config if words[0] in _WITH_CONFIG else [])]
 
     def _checked(self, *words: str, given: str | None = None) -> str:
         return self._finished([*self._command(*words), *self._options(words)], given)
@@ -164,34 +198,49 @@ class Engine:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a command without waiting, in a process group of its own, so that a test can kill it."""
-        hosts = MOST_SLOTS if "--parallel" in words else None
-        slots = [] if hosts else ["--parallel", str(min(MOST_SLOTS, SPARE_SLOTS + 8))]
+        parallel = [] if "--parallel" in words else ["--parallel", str(slots(self._hosts()))]
         yes = ["--yes", "--skip-preview"] if words[0] in ("up", "refresh", "destroy") else []
-        return subprocess.Popen(
-            self._command(*words, *self._options(words), *slots, *yes, "--json"),
+        if "--preview-only" in words:
+            yes = []
+        # A file, because nobody reads a second pipe while the events come, and a full one would stop the engine.
+        errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed with the process's end
+        process = subprocess.Popen(
+            self._command(*words, *self._options(words), *parallel, *yes, "--json"),
             env=self.env(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=errors,
             text=True,
             start_new_session=True,
         )
+        self._errors[process.pid] = errors
+        return process
+
+    def __post_init__(self) -> None:
+        self._errors: dict[int, Any] = {}
+
+    def _hosts(self) -> int:
+        """Return how many hosts the stack has now."""
+        document = YAML(typ="safe").load(self.settings.read_text("utf-8"))
+        return len(document["config"][f"{_NAMESPACE}:site"].get("hosts") or {})
 
     def finish(self, process: subprocess.Popen[str], on_event: Callable[[Event], None] | None = None) -> Run:
         """Follow a started command to its end."""
         began = time.monotonic()
         events: list[Event] = []
         lines: list[str] = []
-        for line in process.stdout or ():
-            lines.append(line)
-            if line.startswith('{"sequence"'):
-                event = json.loads(line)
-                events.append(event)
-                if on_event is not None:
-                    on_event(event)
-        stderr = process.stderr.read() if process.stderr else ""
-        code = process.wait()
-        return Run(code, tuple(events), "".join(lines), stderr, time.monotonic() - began)
+        with process:
+            for line in process.stdout or ():
+                lines.append(line)
+                if line.startswith('{"sequence"'):
+                    event = json.loads(line)
+                    events.append(event)
+                    if on_event is not None:
+                        on_event(event)
+        with self._errors.pop(process.pid) as errors:
+            errors.seek(0)
+            stderr = errors.read()
+        return Run(process.returncode, tuple(events), "".join(lines), stderr, time.monotonic() - began)
 
     @staticmethod
     def kill(process: subprocess.Popen[str]) -> None:
@@ -199,15 +248,22 @@ class Engine:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def cancel(self) -> None:
+        """Take away the lock that a killed run left."""
+        self._finished([*self._command("cancel", "--yes"), "-s", self.stack])
+
     def outputs(self) -> dict[str, Any]:
         """Return the stack's exports as JSON data."""
-        text = self._checked("stack", "output", "--json")
-        found_outputs: dict[str, Any] = json.loads(text)
+        found_outputs: dict[str, Any] = json.loads(self._checked("stack", "output", "--json"))
         return found_outputs
 
-    def export(self) -> str:
-        """Return the state as text, its secrets still encrypted."""
-        return self._checked("stack", "export")
+    def export(self, *, show_secrets: bool = False) -> str:
+        """Return the state as text, its secrets still encrypted unless they are asked for."""
+        return self._checked("stack", "export", *(["--show-secrets"] if show_secrets else []))
+
+    def load(self, state: str) -> None:
+        """Replace the state by a text that `export` gave; plain secrets in it are encrypted on the way."""
+        self._checked("stack", "import", given=state)
 
 
 def _salt(path: Path) -> str:
@@ -215,3 +271,9 @@ def _salt(path: Path) -> str:
     if not path.exists():
         return ""
     return "".join(line + "\n" for line in path.read_text("utf-8").splitlines() if line.startswith("encryptionsalt:"))
+
+
+def _with_secrets(text: str, kept: Mapping[str, str]) -> str:
+    """Return a stack file with encrypted texts put behind its `config:` line."""
+    lines = "".join(f"  {_NAMESPACE}:{name}:\n    secure: {sealed}\n" for name, sealed in sorted(kept.items()))
+    return text.replace("config:\n", f"config:\n{lines}", 1)

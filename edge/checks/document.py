@@ -28,7 +28,11 @@ preparation installs it first and asks then. A look (`verify`, `preflight`) writ
 """
 _WHERE: tuple[tuple[Where, str, str], ...] = (
     ("host", "On each host", "A shell function of the same id in `scripts/checks` looks."),
-    ("across", "Across the hosts", "Only a comparison of several hosts shows these; `verify` and `preflight` ask them."),
+    (
+        "across",
+        "Across the hosts",
+        "Only a comparison of several hosts shows these; `verify` and `preflight` ask them.",
+    ),
     ("control", "On the machine that runs the program", "`preflight` asks these; `verify` only the login."),
     ("palette", "In Palette", "`preflight` asks these, with the API key."),
 )

@@ -77,7 +77,7 @@ class EndpointQuery:
     """What a table depends on, besides the facts of the network.
 
     `palette_endpoint`: host name, `NAME:PORT` or URL that hosts register with; `dedicated`: it is not Palette SaaS.
-    `os_families`: `ubuntu`, `debian`, `rhel`, `amzn`, as far as known; empty = any of those that AWS supports.
+    `os_families`: `ubuntu`, `rhel`, `amzn`, as far as known; empty = any of those that AWS supports.
     `os_repos`: the site's own package mirrors (names or URLs), which replace the vendors' hosts. `agent_image`: payload
     image of the release. `registries`: further image registries of the site. `cilium`: features that are on (`geneve`,
     `wireguard`, `mutualAuth`, `bgp`).

@@ -40,8 +40,6 @@ _REPOSITORIES = (
     _Repository("ubuntu", "api.snapcraft.io", "the SSM agent is a snap", provider="ssm"),
     _Repository("ubuntu", "*.snapcraftcontent.com", "the SSM agent is a snap", provider="ssm"),
     _Repository("ubuntu", "download.docker.com", f"{_DOCKER}, when nodeadm is told so"),
-    _Repository("debian", "deb.debian.org", ports=(80, 443)),
-    _Repository("debian", "security.debian.org", ports=(80, 443)),
     _Repository("rhel", "subscription.rhsm.redhat.com", "subscription of the host"),
     _Repository("rhel", "cdn.redhat.com"),
     _Repository("rhel", "download.docker.com", f"{_DOCKER}: the distribution has none for nodeadm"),
@@ -49,7 +47,7 @@ _REPOSITORIES = (
     _Repository("amzn", "al2023-repos-{region}-de612dc2.s3.dualstack.{region}.{suffix}"),
 )
 
-_LABELS = {"ubuntu": "Ubuntu", "debian": "Debian", "rhel": "RHEL", "amzn": "Amazon Linux 2023"}
+_LABELS = {"ubuntu": "Ubuntu", "rhel": "RHEL", "amzn": "Amazon Linux 2023"}
 
 _CILIUM_SOURCE = "EKS User Guide, hybrid nodes CNI"
 _AWS_CILIUM = "Cilium comes from AWS's build"

@@ -47,7 +47,7 @@ def from_config(
     stack: str,
     project: str,
     raw_site: object,
-    release_id: str,
+    release_id: str | None,
     aws_region: str | None,
     *,
     site_is_secret: bool,

@@ -74,7 +74,9 @@ async def _dial(
             tries += 1
             permanent = tunnel is not None and isinstance(error, asyncssh.Error)
             if permanent or (limit >= 0 and tries > limit):
-                raise CommandFailedError(f"{prefix}after {tries} failed attempts: {_words(connection, error)}") from None
+                raise CommandFailedError(
+                    f"{prefix}after {tries} failed attempts: {_words(connection, error)}"
+                ) from None
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, LONGEST_PAUSE)
 
@@ -123,9 +125,7 @@ def _words(connection: Mapping[str, Any], error: BaseException) -> str:
     return f"dial tcp {endpoint}: {error}"
 
 
-async def _execute(
-    client: asyncssh.SSHClientConnection, command: str, stdin: str, on_line: Line
-) -> Finished:
+async def _execute(client: asyncssh.SSHClientConnection, command: str, stdin: str, on_line: Line) -> Finished:
     """Run one command and collect its output; the connection may be lost, which is a failure here."""
     process = await client.create_process(command, encoding="utf-8", errors="replace")
     lines: list[str] = []
@@ -146,5 +146,7 @@ async def _execute(
         why = "wait: remote command exited without exit status or exit signal"
         raise CommandFailedError(f'{why}: running "{command}":\n{stdout}{stderr}')
     if process.exit_status != 0:
-        raise CommandFailedError(f'Process exited with status {process.exit_status}: running "{command}":\n{stdout}{stderr}')
+        raise CommandFailedError(
+            f'Process exited with status {process.exit_status}: running "{command}":\n{stdout}{stderr}'
+        )
     return Finished(stdout.removesuffix("\n"), stderr.removesuffix("\n"))

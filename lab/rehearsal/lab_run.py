@@ -57,10 +57,14 @@ def _report(screen: Console, settings: StackSettings, result: Rehearsal, progres
     addresses = {name: str(settings.host_view(name).address) for name in settings.site.hosts}
     screen.print(closing_table(result, progress, addresses))
     for event in progress.failures():
-        screen.print(explain(event, progress.said(event.name), result.stack), style="red", markup=False, highlight=False)
+        screen.print(
+            explain(event, progress.said(event.name), result.stack), style="red", markup=False, highlight=False
+        )
     for warning in settings.warnings:
         screen.print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     if result.succeeded:
-        screen.print("Next: python -m edgectl verify lab · python -m edgectl firewall lab · python -m lab status · make lab-down")
+        screen.print(
+            "Next: python -m edgectl verify lab · python -m edgectl firewall lab · python -m lab status · make lab-down"
+        )
     else:
         screen.print("Fix the cause and run `make lab` again: what is done stays done.")

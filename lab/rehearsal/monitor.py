@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -110,14 +110,14 @@ class RehearsalMonitor(MockMonitor):
             message.new_inputs.CopyFrom(request.object)
             callback = self._callback(self._hooks[name])
             # Hooks run on the program's own loop, as the engine's calls into the program do.
-            asked = asyncio.run_coroutine_threadsafe(callback(message.SerializeToString()), self._loop)
+            asked = asyncio.run_coroutine_threadsafe(_answer(callback, message.SerializeToString()), self._loop)
             answer = asked.result()
             if answer.retry:
                 return True
         return False
 
     @staticmethod
-    def _callback(token: str) -> Callable[[bytes], Coroutine[Any, Any, Any]]:
+    def _callback(token: str) -> Callable[[bytes], Awaitable[Any]]:
         for servicer in _CallbackServicer._servicers:
             if token in servicer._callbacks:
                 return servicer._callbacks[token]
@@ -130,3 +130,7 @@ class RehearsalMonitor(MockMonitor):
     @staticmethod
     def _without_outputs(urn: str, result: Any) -> Any:
         return resource_pb2.RegisterResourceResponse(urn=urn, id="", result=result)
+
+
+async def _answer(callback: Callable[[bytes], Awaitable[Any]], message: bytes) -> Any:
+    return await callback(message)

@@ -158,4 +158,6 @@ def explain(event: Event, said: list[str], stack: str) -> str:
         text = _NOISE.sub("", event.error)
         words = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("{")][:6]
     look = f"look further: python -m edgectl verify {stack} --host {event.parent}"
-    return "\n".join([f"{event.parent}: {Progress.role(event.name, event.parent)} failed", *(f"  {w}" for w in words), f"  {look}"])
+    return "\n".join(
+        [f"{event.parent}: {Progress.role(event.name, event.parent)} failed", *(f"  {w}" for w in words), f"  {look}"]
+    )

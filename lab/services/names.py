@@ -42,7 +42,6 @@ _PATTERNS = tuple(
         r"(?:api\.snapcraft\.io|(?:[a-z0-9-]+\.)*snapcraftcontent\.com|[a-z0-9-]+\.cloudfront\.net)",
         r"(?:cdn|subscription\.rhsm|cdn-ubi|sso|cert-api\.access)\.redhat\.com",
         r"(?:cdn|al2023-repos-[a-z0-9-]+)\.amazonlinux\.com",
-        r"(?:deb|security)\.debian\.org",
         r"(?:palette|packages|proxy|gateway)\.lab\.internal",
     )
 )

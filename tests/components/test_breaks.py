@@ -16,7 +16,11 @@ from tests.components.harness import ROOT
 # What is broken: the file, the line as it is, and the line as a hurried person would leave it.
 BREAKS = {
     "a depends_on": ("components/host.py", "after=[self.claim, self.machine]", "after=[self.machine]"),
-    "the order of agent and readiness": ("components/host.py", "after=[self.started, self.registration]", "after=[self.registration]"),
+    "the order of agent and readiness": (
+        "components/host.py",
+        "after=[self.started, self.registration]",
+        "after=[self.registration]",
+    ),
     "a secret": ("components/secrets.py", "self._config.get_secret(name)", "self._config.get(name)"),
     "an update": ("components/remote_step.py", "update=command,", 'update="true",'),
     "a delete": ("components/host.py", 'delete="uninstall",', ""),
@@ -24,16 +28,32 @@ BREAKS = {
     "a hook": ("components/host.py", ", hooks=self._args.hooks.pending()", ""),
     "a hook behind the jump host": ("components/hooks.py", "if not jump_host:", "if jump_host:"),
     "a secret output": ("components/remote_step.py", '["stdout", "stderr"] if self.has_secrets else None', "None"),
-    "retain_on_delete of a lost host": ("components/host.py", 'retain_on_delete=host.state == "lost"', "retain_on_delete=False"),
+    "retain_on_delete of a lost host": (
+        "components/host.py",
+        'retain_on_delete=host.state == "lost"',
+        "retain_on_delete=False",
+    ),
     "the stored force": ("components/host.py", '"force": host.force', '"force": False'),
-    "the previous output": ("components/remote_step.py", "add_previous_output_in_env=False", "add_previous_output_in_env=True"),
+    "the previous output": (
+        "components/remote_step.py",
+        "add_previous_output_in_env=False",
+        "add_previous_output_in_env=True",
+    ),
     "the shown output": ("components/remote_step.py", "Logging.STDERR", "Logging.STDOUT_AND_STDERR"),
     "the private key": ("components/login.py", 'if key == "secret":', 'if key == "secrets":'),
     "a pinned host key": ("components/login.py", "host_key=self._host.host_key", "host_key=None"),
     "a parent": ("components/remote_step.py", "                parent=parent,\n", ""),
     "a trigger": ("components/remote_step.py", "logging=remote", 'triggers=["x"], logging=remote'),
-    "the provider as a secret": ("components/providers.py", "serialize_as_secret_always = False", "serialize_as_secret_always = True"),
-    "a secret in an export": ("components/site.py", '"stage": settings.stage,\n            "owner"', '"stage": Output.unsecret(self.token.token),\n            "owner"'),
+    "the provider as a secret": (
+        "components/providers.py",
+        "serialize_as_secret_always = False",
+        "serialize_as_secret_always = True",
+    ),
+    "a secret in an export": (
+        "components/site.py",
+        '"stage": settings.stage,\n            "owner"',
+        '"stage": Output.unsecret(self.token.token),\n            "owner"',
+    ),
 }
 
 JUDGE = """

@@ -46,11 +46,7 @@ def test_a_lost_host_stores_force_and_keeps_its_agent_out_of_the_delete() -> Non
 
 def test_a_raised_generation_reaches_every_step_after_the_claim() -> None:
     before, after = recorded("lab"), record_stack("lab", site=_with_host("bare", generation=2))
-    changed = {
-        role
-        for role in NEEDS
-        if before.get(f"bare-{role}").inputs != after.get(f"bare-{role}").inputs
-    }
+    changed = {role for role in NEEDS if before.get(f"bare-{role}").inputs != after.get(f"bare-{role}").inputs}
     assert changed == set(NEEDS)
     assert before.get("proxied-agent").plain("connection") == after.get("proxied-agent").plain("connection")
 

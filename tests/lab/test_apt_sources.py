@@ -15,13 +15,13 @@ NOBLE = {"ID": "ubuntu", "ID_LIKE": "debian", "VERSION_CODENAME": "noble", "UBUN
 DEB822 = """\
 # a comment
 Types: deb deb-src
-URIs: http://deb.debian.org/debian http://second.example/debian
+URIs: http://mirror.example/debian http://second.example/debian
 Suites: bookworm bookworm-updates
 Components: main contrib
 Signed-By: {keyring}
 
 Types: deb
-URIs: http://deb.debian.org/debian-security
+URIs: http://mirror.example/debian-security
 Suites: bookworm-security
 Components: main
 """
@@ -44,17 +44,17 @@ def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_deb822(folder: Path, keyring: Path) -> None:
     (folder / "sources.list.d" / "debian.sources").write_text(DEB822.format(keyring=keyring), "utf-8")
     source = distribution_source(folder, BOOKWORM)
-    assert (source.mirror, source.suite) == ("http://deb.debian.org/debian", "bookworm")
+    assert (source.mirror, source.suite) == ("http://mirror.example/debian", "bookworm")
     assert source.components == ("main", "contrib")
     assert source.keyring == keyring
-    assert source.line() == f"deb [signed-by={keyring}] http://deb.debian.org/debian bookworm main contrib\n"
+    assert source.line() == f"deb [signed-by={keyring}] http://mirror.example/debian bookworm main contrib\n"
 
 
 def test_one_line(folder: Path, keyring: Path) -> None:
     (folder / "sources.list").write_text(
         "deb cdrom:[Debian]/ bookworm main\n"
         "# deb http://off.example/debian bookworm main\n"
-        "deb http://security.debian.org/debian-security bookworm-security main\n"
+        "deb http://security.example/debian-security bookworm-security main\n"
         f"deb [arch=amd64 signed-by={keyring}] https://mirror.example/debian bookworm main non-free # near\n",
         "utf-8",
     )

@@ -13,7 +13,13 @@ from edge.inspection import Looked, ahead_of_median
 
 def report(name: str, **facts: str) -> HostReport:
     """Return the report of one host with facts of its own."""
-    own = {"machine_id": name * 4, "product_uuid": f"uuid-{name}", "hostname": name, "os_id": "ubuntu", "os_version": "24.04"}
+    own = {
+        "machine_id": name * 4,
+        "product_uuid": f"uuid-{name}",
+        "hostname": name,
+        "os_id": "ubuntu",
+        "os_version": "24.04",
+    }
     return HostReport(name, "checks", "ok", (), {**own, **facts})
 
 

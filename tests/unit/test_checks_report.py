@@ -135,7 +135,9 @@ def test_the_junit_file_is_valid_and_counts(report: Report) -> None:
     failure = case.find("failure")
     assert failure is not None
     assert failure.get("message") == "no answer ?[31m"
-    assert suites["a"][1].findtext("system-out", "").startswith("warning: Docker is absent: seen package [docker.io] <&>")
+    assert (
+        suites["a"][1].findtext("system-out", "").startswith("warning: Docker is absent: seen package [docker.io] <&>")
+    )
 
 
 def test_a_report_of_a_site_puts_what_concerns_all_first() -> None:

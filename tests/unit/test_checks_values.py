@@ -18,7 +18,12 @@ from edge.steps import SCRIPTS, assignments, bundle
 from tests.unit.settings_helpers import authority, load, put, site
 
 PASSWORD = "canary p@ss/word"
-PROXY = {"https": "http://10.0.0.2:3128", "user": "edge", "password": {"secret": "proxyPassword"}, "noProxy": ["intranet"]}
+PROXY = {
+    "https": "http://10.0.0.2:3128",
+    "user": "edge",
+    "password": {"secret": "proxyPassword"},
+    "noProxy": ["intranet"],
+}
 
 
 def values(settings: StackSettings, host: str = "plant-a", **more: Any) -> dict[str, str]:

@@ -132,7 +132,10 @@ def test_the_network_is_judged_by_the_systems_that_the_hosts_turned_out_to_have(
     fine = HostReport("plant-a", "checks", "ok", (), {"os_id": "ubuntu", "os_version": "24.04"})
     assert [row.status for row in preflight.network_results(settings, network, [fine])] == ["pass"]
     old = HostReport("plant-b", "checks", "ok", (), {"os_id": "rhel", "os_version": "8"})
-    newer = load(settings.root, site(put("network.kubernetesVersion", "1.33"), put("network.credentialProvider", "iamRolesAnywhere")))
+    newer = load(
+        settings.root,
+        site(put("network.kubernetesVersion", "1.33"), put("network.credentialProvider", "iamRolesAnywhere")),
+    )
     rows = preflight.network_results(newer, NetworkFacts.given(newer), [fine, old])
     assert {row.status for row in rows} & {"warn", "fail"}
     assert any("rhel-8" in row.seen or "RHEL 8" in row.seen for row in rows)
@@ -153,13 +156,17 @@ def test_the_whole_command(plant: Stack, capsys: pytest.CaptureFixture[str]) -> 
     out = capsys.readouterr().out
     assert code == 0, out
     data = json.loads((plant.root / "reports" / "plant-dev.preflight.json").read_text())
-    asked = {row["id"] for row in data["site"]} | {row["id"] for host in data["hosts"].values() for row in host["results"]}
+    asked = {row["id"] for row in data["site"]} | {
+        row["id"] for host in data["hosts"].values() for row in host["results"]
+    }
     assert asked == set(CATALOGUE)
     assert TOKEN not in out
     assert KEY not in out
 
 
-def test_a_red_row_of_palette_ends_with_3(plant: Stack, palette: FakePalette, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_red_row_of_palette_ends_with_3(
+    plant: Stack, palette: FakePalette, capsys: pytest.CaptureFixture[str]
+) -> None:
     palette.tokens.clear()
     assert app.main(plant.arguments("preflight")) == 3
     assert "fail (site) palette.token:" in capsys.readouterr().out

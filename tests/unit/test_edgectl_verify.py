@@ -72,7 +72,9 @@ def test_a_red_check_ends_with_3_and_names_host_and_remedy(
         code, out = verify(plant, capsys, "--junit", str(junit), "--json", str(copy))
     assert code == 3
     (line,) = failures(out)
-    assert line.startswith("fail plant-b host.cpu.minimum: The host has 2 CPUs: seen 1 CPUs, expected at least 2; fix: give")
+    assert line.startswith(
+        "fail plant-b host.cpu.minimum: The host has 2 CPUs: seen 1 CPUs, expected at least 2; fix: give"
+    )
     assert ET.fromstring(junit.read_text()).get("failures") == "1"
     assert json.loads(copy.read_text()) == json.loads((plant.root / "reports" / "plant-dev.json").read_text())
 

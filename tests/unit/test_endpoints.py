@@ -29,7 +29,7 @@ queries = st.builds(
         eni_subnets=st.sampled_from([(), ("10.100.0.0/24", "10.100.1.0/24")]),
     ),
     dedicated=st.booleans(),
-    os_families=st.sampled_from([(), ("ubuntu",), ("rhel",), ("ubuntu", "amzn"), ("debian",)]),
+    os_families=st.sampled_from([(), ("ubuntu",), ("rhel",), ("ubuntu", "amzn")]),
     fips=st.booleans(),
     proxy=st.booleans(),
     cilium=st.sets(st.sampled_from(["geneve", "wireguard", "mutualAuth", "bgp", "hubbleRelay"])).map(frozenset),

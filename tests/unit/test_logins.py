@@ -101,7 +101,9 @@ def test_a_jump_host_uses_the_hosts_key_or_its_own(tmp_path: Path) -> None:
     assert login.jump.key is login.key
     own = {**jump, "user": "guard", "privateKey": {"secret": "jumpKey"}}
     settings = load(tmp_path, site(put("ssh.jumpHost", own)))
-    secrets = Secrets(sshPrivateKey=PEM, jumpKey=asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode())
+    secrets = Secrets(
+        sshPrivateKey=PEM, jumpKey=asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
+    )
     login = Logins(secrets).of(settings.host_view("plant-a"))
     assert login.jump is not None
     assert login.jump.user == "guard"

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from zopfli import gzip
 
 from edge import steps
@@ -84,7 +83,9 @@ def test_a_script_that_is_cut_off_is_a_failure() -> None:
     """A connection that dies while the text travels leaves half a script: bash must not end with 0."""
     text = steps.bundle("started", {"EH_HOST": "a"})
     for part in (0.3, 0.9, 0.999):
-        done = subprocess.run(["bash", "-s"], input=text[: int(len(text) * part)], text=True, capture_output=True, check=False)
+        done = subprocess.run(
+            ["bash", "-s"], input=text[: int(len(text) * part)], text=True, capture_output=True, check=False
+        )
         assert done.returncode != 0
 
 

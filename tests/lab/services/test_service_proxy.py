@@ -73,7 +73,7 @@ def test_plain_http_is_forwarded(stand: Stand) -> None:
 @pytest.mark.row("A14")
 def test_a_probe_that_says_close(stand: Stand) -> None:
     """A client without keep-alive, such as a probe written in shell, sees the end of the answer."""
-    for request in ("HEAD http://deb.debian.org/ HTTP/1.0", "CONNECT x.invalid:443 HTTP/1.1\r\nConnection: close"):
+    for request in ("HEAD http://mirror.example/ HTTP/1.0", "CONNECT x.invalid:443 HTTP/1.1\r\nConnection: close"):
         with socket.create_connection((stand.config.gateway_ip, PORTS.proxy), 3) as sock:
             sock.settimeout(3)
             sock.sendall(f"{request}\r\n\r\n".encode())

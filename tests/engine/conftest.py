@@ -1,0 +1,97 @@
+"""The site under the real engine, for all engine tests; they are skipped where a piece is missing.
+
+The lab lies in `.edge/labs/engine` of the checkout and goes with the tests; EDGE_HOSTS_ENGINE_LAB names another folder,
+whose lab stays up: a second run then begins at once.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.engine import Engine, missing
+from lab.paths import CHECKOUT, LabPaths
+from lab.takedown import remove_tree
+from tests.engine.engine_site import Case, EngineSite, table
+from tests.lab.lab_hand import LabHand
+
+_CASES = pytest.StashKey[list[Case]]()
+_KEPT = "EDGE_HOSTS_ENGINE_LAB"
+
+
+def _lacking() -> str | None:
+    """Return in one line which piece is missing here, None when there is everything."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return "engine tests need root, for the machines of the lab"
+    return missing()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_CASES] = []
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark every test here, and skip them all with one reason where the engine is not."""
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    reason = _lacking() if ours else None
+    for item in ours:
+        item.add_marker(pytest.mark.engine)
+        item.add_marker(pytest.mark.timeout(600))
+        if reason:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show what the engine did in each case, and write it where it is wanted."""
+    cases = config.stash[_CASES]
+    if not cases:
+        return
+    text = table(cases)
+    terminalreporter.section("what the engine did")
+    terminalreporter.write(text)
+    wanted = config.getoption("--engine-table")
+    if wanted:
+        Path(wanted).write_text(text, "utf-8")
+
+
+@pytest.fixture(scope="session")
+def engine_lab() -> Iterator[LabHand]:
+    """Return a lab with all of its machines up and bare."""
+    own, kept = LabPaths.find(), os.environ.get(_KEPT)
+    if own.cache.is_relative_to(own.root):
+        own.claim()
+    folder = Path(kept) if kept else CHECKOUT / ".edge" / "labs" / "engine"
+    hand = LabHand(LabPaths(folder, own.cache))
+    if not kept:
+        hand.run("down")
+    hand.ok("up", "--no-deploy")
+    yield hand
+    if not kept:
+        hand.ok("down")
+        remove_tree(hand.paths.root)
+
+
+@pytest.fixture(scope="session")
+def engine_site(engine_lab: LabHand, request: pytest.FixtureRequest) -> EngineSite:
+    """Return the site under the engine; nothing is deployed yet."""
+    folder = engine_lab.paths.root / "engine"
+    shutil.rmtree(folder, ignore_errors=True)
+    return EngineSite(Engine(CHECKOUT, folder), engine_lab.site, request.config.stash[_CASES])
+
+
+@pytest.fixture
+def bare_site(engine_site: EngineSite) -> EngineSite:
+    """Return the site with nothing deployed: bare machines, an empty stack, no record in Palette."""
+    engine_site.fresh()
+    return engine_site
+
+
+@pytest.fixture
+def site(engine_site: EngineSite) -> EngineSite:
+    """Return the site as a successful `up` leaves it: it is made so where the test before left something else."""
+    engine_site.steady()
+    return engine_site
