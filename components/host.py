@@ -62,9 +62,9 @@ class EdgeHost(pulumi.ComponentResource):
         self._args = args
         host = args.host
         self.claim = self._claim()
-        self.machine = ExistingMachine(
-            host, self.claim.made_from, ResourceOptions(parent=self, depends_on=[self.claim])
-        )
+        # No `depends_on` on a component: where a claim fails, the engine would not know the component that it skipped, and
+        # end the run for all hosts. What a machine is made of waits for the claim's outputs, every step for the claim.
+        self.machine = ExistingMachine(host, self.claim.made_from, ResourceOptions(parent=self))
         self._login = Login(host, self.machine.address, args.secrets, args.settings.root)
         self.checks = self._step(HostChecks, self._checks_values(), after=[self.claim, self.machine])
         self.preparation = self._step(HostPreparation, self._prepare_values(), after=[self.checks])

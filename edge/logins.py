@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import asyncssh
@@ -57,6 +58,9 @@ class Logins:
         )
 
     def _key(self, host: str, source: KeySource | None, passphrase: NamedSecret | None) -> asyncssh.SSHKey | None:
+        if source == "agent" and not os.environ.get("SSH_AUTH_SOCK"):
+            problem = "the settings name an SSH agent, but none runs here (SSH_AUTH_SOCK is not set)."
+            raise HostError(problem, remedy="start one and add the key: eval $(ssh-agent); ssh-add", where=host)
         if source is None or source == "agent":
             return None
         secret = key_secret(source)

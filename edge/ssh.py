@@ -30,6 +30,16 @@ KEX = [
     "diffie-hellman-group16-sha512",
     "diffie-hellman-group-exchange-sha256",
 ]
+# The kind of the pinned key is asked for first, the others after it: a host that has only another kind then shows that one,
+# and is refused with a clear word, where "no common algorithm" could mean anything.
+_HOST_KEY_ALGORITHMS = (
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+)
 _CHUNK = 65536
 _MOST_OUTPUT = 8 * 1024 * 1024
 
@@ -184,6 +194,7 @@ def _options(login: Login) -> asyncssh.SSHClientConnectionOptions:
         config=None,
         username=login.user,
         known_hosts=known,
+        server_host_key_algs=sorted(_HOST_KEY_ALGORITHMS, key=lambda name: not _fits(name, login.host_key)),
         client_keys=[login.key] if login.key else None,
         agent_path=() if login.agent else None,
         password=login.password,
@@ -195,6 +206,12 @@ def _options(login: Login) -> asyncssh.SSHClientConnectionOptions:
         # The limits are kept by the callers, which know what to say about each.
         login_timeout=0,
     )
+
+
+def _fits(algorithm: str, host_key: str | None) -> bool:
+    """Return whether an algorithm signs with a key of the pinned kind."""
+    kind = (host_key or "").split(" ")[0]
+    return algorithm == kind or (kind == "ssh-rsa" and algorithm.startswith("rsa-"))
 
 
 async def _run(connection: asyncssh.SSHClientConnection, command: str, stdin: str, heard: Heard | None) -> Output:

@@ -79,8 +79,8 @@ def _meaning(error: Exception, place: str, user: str, banner: str, running: bool
         )
     if isinstance(error, asyncssh.KeyExchangeFailed):
         return (
-            f"{place} and this machine have no algorithm in common, or it has no host key of the pinned type.",
-            "pin the key that `ssh-keyscan -t ed25519 ADDRESS` shows",
+            f"{place} and this machine have no algorithm in common.",
+            "update the SSH server there, or allow curve25519-sha256 or ecdh-sha2-nistp256 in its configuration",
         )
     if isinstance(error, asyncssh.PermissionDenied):
         return (

@@ -45,4 +45,6 @@ def command(
     others += network_results(settings, network, [one.report for one in looked if one.report is not None])
     report = report_of(settings.stack, settings.stage, looked, others)
     files = Files(report_dir or root / REPORTS, as_json, junit)
-    raise typer.Exit(publish(console, settings, report, looked, files, name=f"{stack}.preflight", skipped=skipped))
+    raise typer.Exit(
+        publish(console, settings, report, looked, files, name=f"{settings.stack}.preflight", skipped=skipped)
+    )

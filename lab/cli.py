@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from edge.errors import EdgeError
 from lab.client import LabClient
+from lab.deploy import Runner
 from lab.paths import LabPaths
 from lab.voice import ConsoleVoice
 
@@ -29,6 +31,12 @@ Host = Annotated[str | None, typer.Option("--host", help="The machine, or the ta
 @app.command()
 def up(
     deploy: Annotated[bool, typer.Option(help="Run the program on the machines once they are up.")] = True,
+    stack_file: Annotated[
+        Path | None, typer.Option(help="A changed copy of the lab's stack file to run the program with.")
+    ] = None,
+    runner: Annotated[
+        Runner | None, typer.Option(help="What runs the program; by default the engine, where the Pulumi CLI is.")
+    ] = None,
 ) -> None:
     """Bring up machines and stand-ins, then take the machines to Healthy. Again: only what is missing."""
     from lab.up import bring_up
@@ -38,7 +46,7 @@ def up(
     if deploy:
         from lab.deploy import deploy as run_program
 
-        raise typer.Exit(run_program(site, voice))
+        raise typer.Exit(run_program(site, voice, stack_file, runner))
 
 
 @app.command()

@@ -90,7 +90,7 @@ class LabClient:
         self._ask("POST", "/stop", {})
 
     def palette(self, action: str, **arguments: object) -> Any:
-        """Do to Palette what an administrator could (`records`, `delete-record`, `add-token`, ...), return its answer."""
+        """Do to Palette what an administrator could (`records`, `delete-record`, `add-token`, ...)."""
         return self._ask("POST", f"/palette/{action}", arguments)["result"]
 
     def _ask(

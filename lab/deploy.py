@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
+from enum import StrEnum
+from pathlib import Path
 
+from edge.errors import LabError
+from lab import engine
 from lab.site import Site
 from lab.voice import Voice
 
 
-def deploy(site: Site, voice: Voice) -> int:
-    """Run the program for the lab's site and return its exit code.
+class Runner(StrEnum):
+    """What runs the program: the real Pulumi engine, or the rehearsal with acting mocks."""
 
-    The rehearsal runs `__main__.py` with acting mocks. It is looked up late, so that machines and stand-ins can be
-    brought up, and taken down, without importing the program and its engine's SDK.
+    ENGINE = "engine"
+    REHEARSAL = "rehearsal"
+
+
+def deploy(site: Site, voice: Voice, stack_file: Path | None = None, runner: Runner | None = None) -> int:
+    """Run the program for the lab's site and return its exit code; `stack_file` stands in for the lab's own.
+
+    Without `runner`, the engine does it where the Pulumi CLI and its plugin are, else the rehearsal. Raises LabError when
+    the engine is asked for and not there. Both are imported late, so that machines and stand-ins can be brought up, and
+    taken down, without the program and its SDK.
     """
-    if importlib.util.find_spec("lab.rehearsal") is None:
-        voice.line("there is no rehearsal to run: the machines are up and bare", "warning")
-        return 0
-    rehearsal = importlib.import_module("lab.rehearsal")
-    return int(rehearsal.run(site))
+    lacking = engine.missing() if runner is not Runner.REHEARSAL else None
+    if runner is Runner.ENGINE and lacking is not None:
+        raise LabError(lacking, remedy="leave `--runner engine` out: the rehearsal runs the program without it.")
+    if runner is Runner.REHEARSAL or lacking is not None:
+        from lab import rehearsal
+
+        if runner is None and engine.found() is not None:
+            voice.line(f"rehearsing, because {lacking}", "info")
+        return rehearsal.run(site, stack_file)
+    from lab import engine_run
+
+    return engine_run.run(site, stack_file)

@@ -9,7 +9,7 @@ from lab.client import LabClient
 from lab.lock import locked
 from lab.paths import MARKER, LabPaths
 from lab.record import Made, Record
-from lab.takedown import remove_tree, take_down
+from lab.takedown import layers_over, remove_tree, take_down
 from lab.voice import Voice
 
 
@@ -35,6 +35,8 @@ def bring_down(paths: LabPaths, voice: Voice, *, purge: bool = False) -> None:
         voice.line(f"there is no lab in {paths.root}", "same")
         return
     with locked(paths, "down"):
+        if purge:
+            _refuse_to_tear(paths)
         _ask_daemon_to_end(paths)
         count = take_down(Record(paths.record))
         _empty(paths, purge=purge)
@@ -45,6 +47,16 @@ def bring_down(paths: LabPaths, voice: Voice, *, purge: bool = False) -> None:
         voice.line("nothing to take down", "same")
     if kept:
         voice.line(f"kept: the cache {paths.cache}", "info")
+
+
+def _refuse_to_tear(paths: LabPaths) -> None:
+    """Raise LabError when machines of another lab run on the root file systems in this lab's cache."""
+    others = [point for point in layers_over(paths.cache) if not point.is_relative_to(paths.root)]
+    if others and paths.cache.is_relative_to(paths.root):
+        raise LabError(
+            f"machines of another lab run on the cache {paths.cache}, for example {others[0]}",
+            remedy="take that lab down first, or leave --purge out.",
+        )
 
 
 def _ask_daemon_to_end(paths: LabPaths) -> None:

@@ -24,6 +24,7 @@ from ruamel.yaml import YAML
 
 from edge.errors import LabError, SecretsError
 from edge.passphrase import Decrypter
+from lab import cgroups
 
 Event = dict[str, Any]
 # What an operator of one site wants from the engine: one red host does not stop the others, a waiting host holds a slot.
@@ -105,6 +106,11 @@ class Engine:
     folder: Path
     stack: str = "lab"
     environment: dict[str, str] = field(default_factory=dict)
+    # A cgroup that the engine and all of its plugins are members of, so that nothing of them outlives the lab.
+    cgroup: Path | None = None
+
+    def __post_init__(self) -> None:
+        self._errors: dict[int, Any] = {}
 
     @property
     def settings(self) -> Path:
@@ -204,8 +210,9 @@ class Engine:
             yes = []
         # A file, because nobody reads a second pipe while the events come, and a full one would stop the engine.
         errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed with the process's end
+        command = self._command(*words, *self._options(words), *parallel, *yes, "--json")
         process = subprocess.Popen(
-            self._command(*words, *self._options(words), *parallel, *yes, "--json"),
+            command if self.cgroup is None else cgroups.entering(self.cgroup, *command),
             env=self.env(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -215,9 +222,6 @@ class Engine:
         )
         self._errors[process.pid] = errors
         return process
-
-    def __post_init__(self) -> None:
-        self._errors: dict[int, Any] = {}
 
     def _hosts(self) -> int:
         """Return how many hosts the stack has now."""

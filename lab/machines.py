@@ -48,6 +48,12 @@ class MachinePlan:
         """Return the address at which one logs in."""
         return self.nics[0].address.ip
 
+    @property
+    def way_out(self) -> IPv4Address:
+        """Return the address from which the machine asks others: that of the interface with the default route."""
+        leaving = (nic for nic in self.nics if self.gateway is not None and self.gateway in nic.address.network)
+        return next(leaving, self.nics[0]).address.ip
+
 
 def plans(block: Block) -> tuple[MachinePlan, ...]:
     """Return the machines of the lab in the order in which they start."""

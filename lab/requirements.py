@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ TOOLS: Mapping[str, str] = {
     "systemd-nspawn": "systemd-container",
     "systemctl": "systemd",
     "debootstrap": "debootstrap",
+    "gpgv": "gpgv",  # debootstrap checks the archive's signature with it
     "ip": "iproute2",
     "unshare": "util-linux",
     "nsenter": "util-linux",
@@ -30,6 +32,7 @@ TOOLS: Mapping[str, str] = {
     "dpkg-deb": "dpkg",
     "ssh": "openssh-client",
 }
+_NOT_IN_A_MOUNT = re.compile(r"[\s:,\\]")
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 # Seen: systemd 5, logind 1.
 _INOTIFY_PER_MACHINE = 6
@@ -112,7 +115,10 @@ def _cgroups() -> str:
 
 
 def _folder(paths: LabPaths) -> str:
-    """Say what is wrong with the file system under the lab's folder, or nothing."""
+    """Say what is wrong with the lab's folder or with the file system under it, or nothing."""
+    for path in (paths.root, paths.cache):
+        if found := _NOT_IN_A_MOUNT.search(str(path)):
+            return f"{str(path)!r} has a {found[0]!r} in it, which mount options cannot carry (name another folder)"
     existing = next(folder for folder in (paths.root, *paths.root.parents) if folder.exists())
     flags = os.statvfs(existing)
     for flag, name in _MOUNT_FLAGS.items():

@@ -24,5 +24,6 @@ def make_services(site: Site) -> Services:
         api_key=values["paletteApiKey"],
         registration_token=values["registrationToken"],
         token_project=PALETTE_PROJECT,
+        clients={plan.name: str(plan.way_out) for plan in site.plans},
     )
     return Services(config)

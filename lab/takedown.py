@@ -50,6 +50,18 @@ def mounts_below(path: Path) -> list[Path]:
     return found[::-1]
 
 
+def layers_over(path: Path) -> list[Path]:
+    """Return the mount points of layers whose lower folder lies at or below a path: disks of running machines."""
+    found = []
+    for line in _MOUNTS.read_text("utf-8").splitlines():
+        left, _, right = line.partition(" - ")
+        options = right.split()[-1].split(",")
+        lower = next((option.removeprefix("lowerdir=") for option in options if option.startswith("lowerdir=")), "")
+        if any(Path(folder).is_relative_to(path) for folder in lower.split(":") if folder):
+            found.append(Path(_OCTAL.sub(lambda match: chr(int(match[1], 8)), left.split()[4])))
+    return found
+
+
 def unmount(path: Path) -> None:
     """Unmount everything at or below a path; a mount that is still in use is let go as soon as it is free."""
     for point in mounts_below(path):

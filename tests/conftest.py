@@ -25,4 +25,6 @@ def _outputs_in_text_are_errors() -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the switch that accepts changed snapshots after a review."""
     parser.addoption("--accept-snapshots", action="store_true", help="write the reviewed snapshots anew")
-    parser.addoption("--engine-table", metavar="FILE", help="write what the engine did in each case, as a Markdown table")
+    parser.addoption(
+        "--engine-table", metavar="FILE", help="write what the engine did in each case, as a Markdown table"
+    )

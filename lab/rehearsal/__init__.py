@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lab.site import Site
 
 
-def run(site: Site) -> int:
-    """Run the lab's program once against its machines and return an exit code: 0 when every host is healthy."""
+def run(site: Site, stack_file: Path | None = None) -> int:
+    """Run the lab's program once against its machines and return an exit code: 0 when every host is healthy.
+
+    `stack_file` is a changed copy of the lab's stack file; the lab's own by default.
+    """
     from lab.paths import CHECKOUT
     from lab.rehearsal.lab_run import run_lab
 
@@ -17,7 +22,7 @@ def run(site: Site) -> int:
     healthy = run_lab(
         root=CHECKOUT,
         stack="lab",
-        stack_file=paths.stack_file,
+        stack_file=stack_file or paths.stack_file,
         secrets_file=paths.secrets,
         facts_file=paths.facts,
     )

@@ -8,6 +8,8 @@ only the handshake is repeated, on that one socket; standard input is one string
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +24,10 @@ FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
 # Seconds after which a silent handshake is given up. The real provider has no limit here; a rehearsal must end.
 HANDSHAKE_LIMIT = 30.0
+
+
+class SilentError(Exception):
+    """A port took the connection and then said nothing."""
 
 
 class CommandFailedError(EdgeError):
@@ -69,10 +75,10 @@ async def _dial(
     pause, tries = FIRST_PAUSE, 0
     while True:
         try:
-            return await asyncio.wait_for(_connect(connection, tunnel), HANDSHAKE_LIMIT)
-        except (OSError, asyncssh.Error, TimeoutError) as error:
+            return await _connect(connection, tunnel)
+        except (OSError, asyncssh.Error, SilentError) as error:
             tries += 1
-            permanent = tunnel is not None and isinstance(error, asyncssh.Error)
+            permanent = isinstance(error, SilentError) or (tunnel is not None and isinstance(error, asyncssh.Error))
             if permanent or (limit >= 0 and tries > limit):
                 raise CommandFailedError(
                     f"{prefix}after {tries} failed attempts: {_words(connection, error)}"
@@ -84,21 +90,41 @@ async def _dial(
 async def _connect(
     connection: Mapping[str, Any], tunnel: asyncssh.SSHClientConnection | None
 ) -> asyncssh.SSHClientConnection:
+    """Return a connection whose handshake is over. Raises SilentError when the other side says nothing at all."""
     key = connection.get("privateKey")
     keys = [asyncssh.import_private_key(key, connection.get("privateKeyPassword"))] if key else None
-    return await asyncssh.connect(
+    way: dict[str, Any] = {"tunnel": tunnel} if tunnel is not None else {"sock": await _socket(connection)}
+    handshake = asyncssh.connect(
         str(connection["host"]),
         int(connection.get("port", 22)),
-        tunnel=tunnel,
         username=str(connection.get("user", "root")),
         client_keys=keys,
         password=connection.get("password"),
         agent_path=connection.get("agentSocketPath"),
-        connect_timeout=float(connection.get("perDialTimeout", 15)) or None,
         config=[],
         kex_algs=["curve25519-sha256", "ecdh-sha2-nistp256"],
+        **way,
         **_host_key(connection),
     )
+    try:
+        return await asyncio.wait_for(handshake, HANDSHAKE_LIMIT)
+    except TimeoutError:
+        raise SilentError from None
+
+
+async def _socket(connection: Mapping[str, Any]) -> socket.socket:
+    """Return a connected socket; the limit of a dial holds for this alone, as with the real provider."""
+    limit = float(connection.get("perDialTimeout", 15)) or None
+    connected = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    connected.setblocking(False)
+    address = (str(connection["host"]), int(connection.get("port", 22)))
+    try:
+        await asyncio.wait_for(asyncio.get_running_loop().sock_connect(connected, address), limit)
+    except BaseException:
+        connected.close()
+        raise
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connected
 
 
 def _host_key(connection: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,6 +140,8 @@ def _host_key(connection: Mapping[str, Any]) -> dict[str, Any]:
 def _words(connection: Mapping[str, Any], error: BaseException) -> str:
     """Return the provider's words for a failed dial, so that one decision function reads both."""
     endpoint = f"{connection['host']}:{int(connection.get('port', 22))}"
+    if isinstance(error, SilentError):
+        return f"ssh: handshake failed: {endpoint} stays silent, for {HANDSHAKE_LIMIT:.0f} s"
     if isinstance(error, TimeoutError):
         return f"dial tcp {endpoint}: i/o timeout"
     if isinstance(error, asyncssh.HostKeyNotVerifiable | asyncssh.KeyExchangeFailed):
@@ -122,7 +150,8 @@ def _words(connection: Mapping[str, Any], error: BaseException) -> str:
         return "ssh: handshake failed: ssh: unable to authenticate, attempted methods [none publickey]"
     if isinstance(error, asyncssh.Error):
         return f"ssh: handshake failed: {error.reason or error}"
-    return f"dial tcp {endpoint}: {error}"
+    reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else str(error)
+    return f"dial tcp {endpoint}: connect: {reason}"
 
 
 async def _execute(client: asyncssh.SSHClientConnection, command: str, stdin: str, on_line: Line) -> Finished:

@@ -11,8 +11,10 @@ from rich.console import Console
 
 from edge.program_config import program_config
 from edge.settings import StackSettings, load_stack
+from edgectl.check import wide_console
 from lab.rehearsal.runner import Rehearsal, rehearse, write_record
-from lab.rehearsal.view import Progress, closing_table, explain
+from lab.rehearsal.view import Progress, closing_table
+from lab.rehearsal.words import explain
 
 API_KEY = "paletteApiKey"
 
@@ -21,7 +23,7 @@ def run_lab(
     *, root: Path, stack: str, stack_file: Path, secrets_file: Path, facts_file: Path, console: Console | None = None
 ) -> bool:
     """Run the program of `stack` once under acting mocks and say how it went. Return whether every host is healthy."""
-    screen = console or Console()
+    screen = console or wide_console()
     settings = load_stack(stack, root, stack_file=stack_file)
     secrets: Mapping[str, str] = json.loads(secrets_file.read_text("utf-8"))
     wanted = settings.secret_names() | {API_KEY}
@@ -38,7 +40,7 @@ def run_lab(
             on_line=progress.on_line,
         )
     write_record(result, facts_file)
-    _report(screen, settings, result, progress)
+    report(screen, settings, result, progress)
     return result.succeeded
 
 
@@ -53,18 +55,20 @@ class _without_agent:  # noqa: N801 - reads as a phrase where it is used
             os.environ["SSH_AUTH_SOCK"] = self._socket
 
 
-def _report(screen: Console, settings: StackSettings, result: Rehearsal, progress: Progress) -> None:
+def report(screen: Console, settings: StackSettings, result: Rehearsal, progress: Progress) -> None:
+    """Print the closing table, what failed and why, the warnings of the settings, and what to do next."""
     addresses = {name: str(settings.host_view(name).address) for name in settings.site.hosts}
     screen.print(closing_table(result, progress, addresses))
     for event in progress.failures():
-        screen.print(
-            explain(event, progress.said(event.name), result.stack), style="red", markup=False, highlight=False
-        )
+        role = Progress.role(event.name, event.parent)
+        words = explain(event.parent, role, event.error, progress.said(event.name), result.stack)
+        screen.print(words, style="red", markup=False, highlight=False, soft_wrap=True)
     for warning in settings.warnings:
         screen.print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     if result.succeeded:
         screen.print(
-            "Next: python -m edgectl verify lab · python -m edgectl firewall lab · python -m lab status · make lab-down"
+            "Next: python -m edgectl verify lab · python -m edgectl firewall lab · python -m lab status · make lab-down",
+            soft_wrap=True,
         )
     else:
         screen.print("Fix the cause and run `make lab` again: what is done stays done.")

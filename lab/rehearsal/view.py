@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from rich.text import Text
 
 from lab.rehearsal.monitor import Event
 from lab.rehearsal.runner import Rehearsal
+from lab.rehearsal.words import first_words
 
 MARKS = {"running": "…", "waiting": "…", "done": "✓", "failed": "✗", "skipped": "·"}
 COLOURS = {"running": "cyan", "waiting": "yellow", "done": "green", "failed": "red", "skipped": "dim"}
@@ -123,13 +123,14 @@ class Progress:
 
 
 def closing_table(result: Rehearsal, progress: Progress, addresses: Mapping[str, str]) -> Table:
-    """Return the table of all hosts: address, uid, state, checks, seconds."""
-    table = Table(title=f"stack {result.stack}", title_justify="left")
+    """Return the table of all hosts: address, uid, state, checks, seconds. It fits a terminal of 80 columns."""
+    table = Table(title=f"stack {result.stack}", title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for heading in ("host", "address", "uid", "state"):
         table.add_column(heading, no_wrap=True)
     for heading in ("passed", "warned", "failed", "seconds"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     exported: Mapping[str, Any] = result.outputs.get("hosts", {})
+    failed = {event.parent: progress.role(event.name, event.parent) for event in progress.failures()}
     for name, address in addresses.items():
         facts = exported.get(name)
         seconds = f"{progress.seconds(name):.1f}"
@@ -139,25 +140,6 @@ def closing_table(result: Rehearsal, progress: Progress, addresses: Mapping[str,
             numbers = [f"{checks[word]:.0f}" for word in ("passed", "warned", "failed")]
             table.add_row(name, address, str(facts["uid"]), state, *numbers, seconds)
         else:
-            table.add_row(name, address, "-", Text("failed", style="red"), "-", "-", "-", seconds)
+            state = Text(f"{failed.get(name, 'site')} failed", style="red")
+            table.add_row(name, address, "-", state, "-", "-", "-", seconds)
     return table
-
-
-_NOISE = re.compile(r'running "[^\n]*":')
-
-
-def first_words(error: str) -> str:
-    """Return the first line of an error without the text of the command that failed."""
-    return _NOISE.sub("", error).strip().splitlines()[0][:160]
-
-
-def explain(event: Event, said: list[str], stack: str) -> str:
-    """Return what a person needs of a failed step: the findings, the remedy, and the command to look further."""
-    words = [line for line in said if line.startswith("RED ") or line.partition(": ")[2].startswith("FAILED ")]
-    if not words:
-        text = _NOISE.sub("", event.error)
-        words = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("{")][:6]
-    look = f"look further: python -m edgectl verify {stack} --host {event.parent}"
-    return "\n".join(
-        [f"{event.parent}: {Progress.role(event.name, event.parent)} failed", *(f"  {w}" for w in words), f"  {look}"]
-    )

@@ -1,8 +1,22 @@
 # shellcheck shell=bash
-# What an earlier life of this machine left behind. After the join the same things are there rightly.
+# What an earlier life of this machine left behind. After the join the same things are there rightly, and between
+# installation and join our own agent makes them, at a time of its choice.
 
 eh_not_joined() {
-  ! eh_in_cluster || { eh_ok "this host has joined its cluster" && return 1; }
+  if eh_in_cluster; then
+    eh_ok "this host has joined its cluster"
+  elif eh_agent_installed && eh_agent_is_ours; then
+    eh_skip "our own agent is at work here"
+  else
+    return 0
+  fi
+  return 1
+}
+
+eh_agent_is_ours() {
+  local REPLY
+  eh_agent_owner
+  [ -n "$REPLY" ] && [ "$REPLY" = "${EH_OWNER:-}" ]
 }
 
 # eh_entries FOLDER -> REPLY: how many entries a folder has (hidden ones too).
@@ -65,7 +79,6 @@ eh_check_leftover_kubernetes() {
 eh_check 0 host.leftover.containerd eh_check_leftover_containerd
 eh_check_leftover_containerd() {
   eh_not_joined || return 0
-  ! eh_agent_installed || { eh_skip "the agent keeps its own containers" && return; }
   eh_entries /var/lib/containerd/io.containerd.metadata.v1.bolt
   if [ "$REPLY" = 0 ]; then eh_ok "no container data"; else eh_bad "/var/lib/containerd is in use" "no container data"; fi
 }

@@ -220,7 +220,9 @@ class EngineSite:
 
     def has_agent(self, host: str) -> bool:
         """Return whether there is anything of an agent on a machine."""
-        look = "ls -d /opt/spectrocloud/bin/palette-agent /oem/userdata /etc/systemd/system/spectro-stylus-agent.service"
+        look = (
+            "ls -d /opt/spectrocloud/bin/palette-agent /oem/userdata /etc/systemd/system/spectro-stylus-agent.service"
+        )
         return bool(self.inside(host, f"{look} 2>/dev/null", check=False))
 
 

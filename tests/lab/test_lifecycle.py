@@ -93,6 +93,24 @@ def test_two_labs_that_start_at_once_choose_different_networks(empty_lab: LabHan
     assert empty_lab.says("bare", "hostname") == second_lab.says("bare", "hostname") == "bare"
 
 
+def test_a_cache_that_another_lab_runs_on_is_not_purged(empty_lab: LabHand, second_lab: LabHand) -> None:
+    """The other lab's machines would lose their root file systems under their feet."""
+    up(empty_lab)
+    empty_lab.ok("down")
+    owner = LabHand(replace(second_lab.paths, cache=second_lab.paths.root / "cache"))
+    owner.paths.claim()
+    subprocess.run(["cp", "-al", str(empty_lab.paths.cache), str(owner.paths.cache)], check=True)
+    user = LabHand(replace(empty_lab.paths, cache=owner.paths.cache))
+    up(user)
+    done = owner.run("down", "--purge")
+    assert done.returncode == 8
+    assert f"machines of another lab run on the cache {owner.paths.cache}" in done.stderr
+    assert user.says("bare", "ls /usr/bin | wc -l; hostname").split()[1] == "bare"
+    user.ok("down")
+    owner.ok("down", "--purge")
+    assert not owner.paths.root.exists()
+
+
 @pytest.mark.fault
 def test_up_after_the_daemon_was_killed_brings_the_same_site_back(empty_lab: LabHand) -> None:
     up(empty_lab)
@@ -188,9 +206,9 @@ def test_down_after_the_root_build_was_killed(empty_lab: LabHand, tmp_path: Path
     process = hand.start("up", "--no-deploy")
     until(lambda: any(hand.paths.cache.glob("root-*.partial/usr")), 60, "a root file system half made")
     time.sleep(1)
+    assert any("debootstrap" in str(_command_line(int(t.split()[1]))) for t in traces(hand.paths) if "process" in t)
     process.kill()
     process.wait()
-    assert any("debootstrap" in str(_command_line(int(t.split()[1]))) for t in traces(hand.paths) if "process" in t)
     hand.ok("down")
     assert traces(hand.paths) == []
     assert not list(hand.paths.cache.glob("*.partial"))

@@ -58,6 +58,12 @@ def test_a_file_system_that_cannot_carry_a_root_is_named(
         requirements.check(paths, lambda _text: None, machines=4)
 
 
+@pytest.mark.parametrize("name", ["my lab", "a:b", "a,b"])
+def test_a_folder_that_no_mount_can_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(LabError, match="mount options cannot carry"):
+        requirements.check(LabPaths(tmp_path / name, tmp_path / "cache"), lambda _text: None, machines=4)
+
+
 def test_too_little_room_is_named(paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.statvfs(paths.root.parent)
     monkeypatch.setattr(os, "statvfs", lambda _path: os.statvfs_result((*real[:4], 10, *real[5:])))

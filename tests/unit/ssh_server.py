@@ -75,8 +75,9 @@ async def _pump(one: Any, other: Any) -> None:
 class Host:
     """A running server. `connections` and `users` count what came; `port` is where it listens."""
 
-    def __init__(self, wishes: Wishes) -> None:
+    def __init__(self, wishes: Wishes, also: asyncssh.SSHKey | None = None) -> None:
         self.wishes = wishes
+        self._also = [also] if also else []
         self.connections = 0
         self.users: list[str] = []
         self.key = asyncssh.generate_private_key("ssh-ed25519")
@@ -105,7 +106,7 @@ class Host:
             "127.0.0.1",
             0,
             server_factory=lambda: _Server(self),
-            server_host_keys=[self.key],
+            server_host_keys=[self.key, *self._also],
             process_factory=self._serve,
             encoding=None,
         )
@@ -141,12 +142,19 @@ class Host:
         assert child.stdin
         assert child.stdout
         assert child.stderr
-        await asyncio.gather(
-            _feed(process.stdin, child.stdin),
-            _pass_on(child.stdout, process.stdout),
-            _pass_on(child.stderr, process.stderr),
-        )
-        process.exit(await child.wait())
+        try:
+            await asyncio.gather(
+                _feed(process.stdin, child.stdin),
+                _pass_on(child.stdout, process.stdout),
+                _pass_on(child.stderr, process.stderr),
+            )
+            process.exit(await child.wait())
+        finally:
+            # A client that went away in the middle must not leave a child or an open pipe behind.
+            if child.returncode is None:
+                child.kill()
+            await child.wait()
+            child._transport.close()  # type: ignore[attr-defined]
 
 
 async def _feed(source: asyncssh.SSHReader[bytes], target: asyncio.StreamWriter) -> None:
@@ -156,7 +164,8 @@ async def _feed(source: asyncssh.SSHReader[bytes], target: asyncio.StreamWriter)
             await target.drain()
     except (BrokenPipeError, ConnectionResetError):
         return
-    target.close()
+    finally:
+        target.close()
 
 
 async def _pass_on(source: asyncio.StreamReader, target: asyncssh.SSHWriter[bytes]) -> None:

@@ -126,7 +126,7 @@ class TestRepositories:
         for host in ("archive.ubuntu.com", "cdn.redhat.com", "cdn.amazonlinux.com"):
             assert row(rows, host).probe == "none"
             assert row(rows, host).required == "conditional"
-        assert "mirror.example" not in hosts(rows), "Debian is not on AWS's list"
+        assert not any("debian" in host for host in hosts(rows)), "Debian is not on AWS's list"
 
     def test_one_known_system_is_probed(self) -> None:
         rows = table(query={"os_families": ("ubuntu",)})

@@ -78,10 +78,15 @@ def test_a_key_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.row("A3")
-def test_an_agent_holds_the_key(tmp_path: Path) -> None:
-    login = Logins(Secrets()).of(load(tmp_path, site(ssh={"user": "edge", "privateKey": "agent"})).host_view("plant-a"))
+def test_an_agent_holds_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = load(tmp_path, site(ssh={"user": "edge", "privateKey": "agent"})).host_view("plant-a")
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/run/agent")
+    login = Logins(Secrets()).of(host)
     assert login.agent
     assert login.key is None
+    monkeypatch.delenv("SSH_AUTH_SOCK")
+    with pytest.raises(HostError, match="none runs here"):
+        Logins(Secrets()).of(host)
 
 
 def test_a_password_where_no_key_can_be_used(tmp_path: Path) -> None:

@@ -110,9 +110,19 @@ def test_another_host_key_ends_the_login(host: Host, key: asyncssh.SSHKey) -> No
     assert host.users == [], "the login was not even tried"
 
 
-def test_a_host_key_of_another_type_is_explained(host: Host, key: asyncssh.SSHKey) -> None:
-    other = " ".join(asyncssh.generate_private_key("ecdsa-sha2-nistp256").export_public_key().decode().split()[:2])
-    assert "no host key of the pinned type" in refused(login(host, key, host_key=other)).message
+@pytest.mark.parametrize("kind", ["ecdsa-sha2-nistp256", "ssh-rsa"])
+def test_a_host_key_of_another_kind_is_another_host_key(kind: str, host: Host, key: asyncssh.SSHKey) -> None:
+    other = " ".join(asyncssh.generate_private_key(kind).export_public_key().decode().split()[:2])
+    assert "shows another host key than the pinned one" in refused(login(host, key, host_key=other)).message
+
+
+@pytest.mark.parametrize("kind", ["ecdsa-sha2-nistp256", "ssh-rsa"])
+def test_the_pinned_kind_is_asked_for_first(kind: str, host: Host, key: asyncssh.SSHKey) -> None:
+    """A server with several keys shows the one that was pinned."""
+    second = asyncssh.generate_private_key(kind)
+    with Host(host.wishes, also=second) as both:
+        pinned = " ".join(second.export_public_key().decode().split()[:2])
+        assert run(login(both, key, host_key=pinned))[0].code == 0
 
 
 def test_a_host_without_a_pinned_key_is_taken_as_it_is(host: Host, key: asyncssh.SSHKey) -> None:
