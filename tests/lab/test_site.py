@@ -107,7 +107,8 @@ def test_only_what_differs_from_lab_to_lab_differs_from_the_committed_file(paths
         for host in hosts.values():
             host["hostKey"] = host.get("ssh", {}).get("jumpHost", {})["hostKey"] = "any"
     for config in (committed["config"], rendered["config"]):
-        config["edge-hosts:paletteCa"] = config["edge-hosts:corporateCa"] = "any"
+        for authority in ("paletteCa", "corporateCa", "clusterCa"):
+            config[f"edge-hosts:{authority}"] = "any"
     assert rendered == committed
 
 
