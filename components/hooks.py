@@ -5,6 +5,7 @@ is an `asyncio.sleep`: a blocking sleep would make all hosts wait in line. Delet
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Optional
 
@@ -23,10 +24,13 @@ LOGIN_AFTER_REBOOT_SECONDS = 1800.0
 def _repeat(limit: Callable[[ErrorHookArgs], float], *, logins: bool) -> Callable[[ErrorHookArgs], Awaitable[bool]]:
     """Return a hook function that sleeps and answers yes while `edge.waiting.decide` says so."""
 
+    began: dict[tuple[str, str], float] = {}
+
     async def repeat(args: ErrorHookArgs) -> bool:
         if args.failed_operation == "delete":
             return False
-        wait = decide(args.errors, limit(args), logins=logins)
+        elapsed = time.monotonic() - began.setdefault((args.urn, args.name), time.monotonic())
+        wait = decide(args.errors, limit(args), logins=logins, elapsed=elapsed)
         if wait is None:
             return False
         await asyncio.sleep(wait)

@@ -8,6 +8,7 @@ Only stderr is shown while a step runs; stdout ends with one JSON report, which 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Optional
 
+import pulumi
 from pulumi import Output, Resource, ResourceOptions
 from pulumi_command import remote
 
@@ -15,6 +16,9 @@ from components import names
 from components.hooks import Hooks
 from components.login import Login
 from edge.steps import Step, bundle, login_command
+
+# What a step that will be skipped has for a text: were it run, it would fail.
+SKIPPED = "exit 90\n"
 
 
 class RemoteStep(remote.Command):
@@ -58,15 +62,26 @@ class RemoteStep(remote.Command):
             create=command,
             update=command,
             delete=None if delete is None else login_command(delete),
-            stdin=values.apply(lambda given: _stdin(step, given)),
+            stdin=_stdin(step, values),
             add_previous_output_in_env=False,
             logging=remote.Logging.STDERR,
         )
 
 
-def _stdin(step: Step, values: Mapping[str, str]) -> str:
-    """Return the text of a step; a separate function, so that no component is captured by the closure."""
-    return bundle(step, values)
+def _stdin(step: Step, values: Output[dict[str, str]]) -> Output[str]:
+    """Return the text of a step; a separate function, so that no component is captured by the closure.
+
+    In an update, unknown values mean that something before this step has failed, so that the engine skips the step. It
+    looks at the inputs all the same, and for a secret without a value it ends the run for all hosts (seen on the engine).
+    So there is a text in any case, one that could do no harm.
+    """
+    if pulumi.runtime.is_dry_run():
+        return values.apply(lambda given: bundle(step, given))
+    return values.apply(lambda given: _text(step, given), run_with_unknowns=True)
+
+
+def _text(step: Step, given: object) -> str:
+    return bundle(step, given) if isinstance(given, Mapping) else SKIPPED
 
 
 class HostChecks(RemoteStep):

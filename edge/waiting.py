@@ -35,13 +35,14 @@ def is_not_connected(error: str) -> bool:
     return bool(_NOT_CONNECTED.search(error)) and not any(word in error for word in _LOST)
 
 
-def decide(errors: Sequence[str], limit_seconds: float, *, logins: bool = False) -> float | None:
+def decide(errors: Sequence[str], limit_seconds: float, *, logins: bool = False, elapsed: float = 0.0) -> float | None:
     """Return the seconds to sleep before the operation is repeated, or None to let it fail.
 
     `errors` holds the errors seen so far, newest first, as the engine hands them to an error hook. `logins` says that
     refused logins are repeated too: only behind a jump host, because elsewhere the provider has repeated them itself.
+    `elapsed` are the seconds since the first error: one try can take minutes, when the jump host itself does not answer.
     """
     if not errors or not (is_pending(errors[0]) or (logins and is_not_connected(errors[0]))):
         return None
     wait = pause(limit_seconds)
-    return wait if len(errors) * wait < limit_seconds else None
+    return wait if max(len(errors) * wait, elapsed + wait) < limit_seconds else None

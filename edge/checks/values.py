@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from edge.checks.policy import PolicyLevel, policy_tsv
-from edge.endpoints import Endpoint, no_proxy, to_tsv
+from edge.endpoints import Endpoint, cilium_features, to_tsv
 from edge.network import NetworkFacts
 from edge.packages import services
 from edge.releases import installer
 from edge.settings.stack import HostSettings, StackSettings
-from edge.steps_values import common_values
-from edge.userdata import proxy_urls
-
-_CILIUM = {
-    "wireguard": "wireguard",
-    "geneve": "geneve",
-    "mutual_auth": "mutualAuth",
-    "hubble_relay": "hubbleRelay",
-    "bgp": "bgp",
-}
+from edge.steps_values import common_values, proxy_values
 
 
 def checks_values(
@@ -45,7 +36,7 @@ def checks_values(
     table = tuple(endpoints)
     return {
         **common_values(settings, host, machine=machine),
-        **_proxy(host, network, table, secrets or {}),
+        **proxy_values(settings, host, network, secrets or {}),
         **_network(host, network),
         **_host(settings, host),
         "EH_WRITE": _switch(write),
@@ -55,17 +46,6 @@ def checks_values(
         "EH_INSTALLER_URL": _installer_url(settings, host, instance_version),
         "EH_KNOWN_IDS": "".join(f"{name}\t{machine_id}\t{uuid}\n" for name, machine_id, uuid in sorted(known_ids)),
     }
-
-
-def _proxy(
-    host: HostSettings, network: NetworkFacts, table: tuple[Endpoint, ...], secrets: Mapping[str, str]
-) -> dict[str, str]:
-    """Return the proxy (a secret, when it has a login) and what is reached without it."""
-    if host.proxy is None:
-        return {"EH_PROXY_HTTP": "", "EH_PROXY_HTTPS": "", "EH_NO_PROXY": ""}
-    http, https = proxy_urls(host.proxy, secrets)
-    direct = no_proxy(network, table, host.proxy.no_proxy)
-    return {"EH_PROXY_HTTP": http, "EH_PROXY_HTTPS": https, "EH_NO_PROXY": ",".join(direct)}
 
 
 def _network(host: HostSettings, network: NetworkFacts) -> dict[str, str]:
@@ -92,7 +72,7 @@ def _host(settings: StackSettings, host: HostSettings) -> dict[str, str]:
         "EH_ACCEPT_OS": " ".join(host.accept_os),
         "EH_ACCEPT_DHCP": _switch(host.accept_dhcp),
         "EH_CA_PEM": "\n".join(pem.strip("\n") for pem in host.ca_certs),
-        "EH_CILIUM": " ".join(word for name, word in _CILIUM.items() if getattr(site.cilium, name)),
+        "EH_CILIUM": " ".join(cilium_features(site.cilium)),
         "EH_INDEX_MAX_AGE": str(int(site.index_max_age.total_seconds())),
         "EH_LOGIN_USER": host.ssh.user,
         "EH_PALETTE_CA": site.palette.ca_cert_pem,

@@ -14,7 +14,7 @@ from edge.endpoints.site import site_rows
 
 if TYPE_CHECKING:
     from edge.network import NetworkFacts
-    from edge.settings import HostSettings, StackSettings
+    from edge.settings import Cilium, HostSettings, StackSettings
 
 # How Cilium's features are called in the settings, and in a query.
 _CILIUM = {
@@ -32,6 +32,11 @@ def endpoint_table(query: EndpointQuery) -> tuple[Endpoint, ...]:
     return merge((*palette_rows(query), *aws_rows(query), *os_rows(query), *addon_rows(), *site_rows(query)))
 
 
+def cilium_features(cilium: Cilium) -> tuple[str, ...]:
+    """Return the features that are on, by the words that queries and host checks use."""
+    return tuple(feature for name, feature in _CILIUM.items() if getattr(cilium, name))
+
+
 def query_for(settings: StackSettings, facts: NetworkFacts, host: HostSettings | None = None) -> EndpointQuery:
     """Return the query of a whole site, or of one host of it, whose proxy may be another one."""
     site, agent = settings.site, settings.release.agent
@@ -46,7 +51,7 @@ def query_for(settings: StackSettings, facts: NetworkFacts, host: HostSettings |
         fips=site.fips,
         proxy=any(proxy is not None for proxy in proxies),
         registries=(credentials.domain,) if credentials is not None else (),
-        cilium=frozenset(feature for name, feature in _CILIUM.items() if getattr(site.cilium, name)),
+        cilium=frozenset(cilium_features(site.cilium)),
     )
 
 

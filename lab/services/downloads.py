@@ -54,16 +54,18 @@ class Downloads:
         content = vendor.asset(*found.groups()) if found else None
         if found is None or content is None:
             return _page(404, "Not Found"), "missing"
-        if request.method == "GET":
+        # Who asks for the head or a part of a file looks whether it is there; it does not download it.
+        looks = request.method == "HEAD" or "Range" in request.headers
+        if not looks:
             await asyncio.sleep(self._faults.number("download-slow", 10))
         what = "script" if found.group(2).endswith(".sh") else "binary"
-        kind = "probe" if request.method == "HEAD" else what
+        kind = "probe" if looks else what
         if what == "script" and self._faults.active("installer-html"):
             return _page(200, "Sign in to continue"), kind
         name = "installer-corrupt" if what == "script" else "binary-corrupt"
         if self._faults.active(name):
             content = vendor.corrupted(content)
-        return web.Response(body=content, content_type="application/octet-stream"), kind
+        return _part(request, content), kind
 
     async def images(self, request: web.BaseRequest) -> Answer:
         """Answer as a registry that hands out the payload image to everybody."""
@@ -89,6 +91,16 @@ class Downloads:
         if self._faults.active("agent-fails", client):
             return "fails"
         return "no-reboot" if self._faults.active("agent-no-reboot", client) else "good"
+
+
+def _part(request: web.BaseRequest, content: bytes) -> web.Response:
+    """Return a file, or the part of it that the request's Range names."""
+    part = request.http_range
+    if (part.start, part.stop) == (None, None) or request.method == "HEAD":
+        return web.Response(body=content, content_type="application/octet-stream")
+    start, stop, _ = part.indices(len(content))
+    place = {"Content-Range": f"bytes {start}-{stop - 1}/{len(content)}"}
+    return web.Response(status=206, body=content[start:stop], content_type="application/octet-stream", headers=place)
 
 
 def _page(status: int, title: str) -> web.Response:

@@ -42,6 +42,11 @@ BREAKS = {
     "the shown output": ("components/remote_step.py", "Logging.STDERR", "Logging.STDOUT_AND_STDERR"),
     "the private key": ("components/login.py", 'if key == "secret":', 'if key == "secrets":'),
     "a pinned host key": ("components/login.py", "host_key=self._host.host_key", "host_key=None"),
+    "a component that waits": (
+        "components/host.py",
+        "self.claim.made_from, ResourceOptions(parent=self)",
+        "self.claim.made_from, ResourceOptions(parent=self, depends_on=[self.claim])",
+    ),
     "a parent": ("components/remote_step.py", "                parent=parent,\n", ""),
     "a trigger": ("components/remote_step.py", "logging=remote", 'triggers=["x"], logging=remote'),
     "the provider as a secret": (

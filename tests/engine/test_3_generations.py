@@ -26,7 +26,7 @@ def test_a_raised_generation_installs_one_host_anew(site: EngineSite) -> None:
     site.keep()
     site.clean()
     site.host("bare", generation=1)
-    run = site.run("up, generation lowered: refused", "up", code=255)
+    run = site.run("up, generation lowered: refused", "up", code=1)
     assert run.failed() == {"bare-claim": "update"} and "write `generation: 2`" in run.messages()
 
 
@@ -36,12 +36,12 @@ def test_a_host_in_a_cluster_is_neither_rolled_nor_removed_unless_forced(site: E
     epochs = site.epochs()
     now = int(site.engine.outputs()["hosts"]["jumped"]["generation"])
     site.host("jumped", generation=now + 1, state="rolling")
-    run = site.run("up, generation of a host in a cluster raised: refused", "up", code=255)
+    run = site.run("up, generation of a host in a cluster raised: refused", "up", code=1)
     assert run.failed() == {"jumped-claim": "update"} and run.changed() == {}
     assert "it belongs to cluster plants, so it is not rolled to a new generation" in run.messages()
     site.restore()
     site.without("jumped")
-    run = site.run("up, a host in a cluster removed: refused", "up", code=255)
+    run = site.run("up, a host in a cluster removed: refused", "up", code=1)
     assert run.failed() == {"jumped-healthy": "delete"} and run.changed() == {}
     assert "it is not taken down" in run.messages() and site.epochs() == epochs and site.has_agent("jumped")
     site.restore()

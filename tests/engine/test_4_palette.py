@@ -47,10 +47,10 @@ def test_a_rotated_api_key(site: EngineSite) -> None:
     fresh = f"{site.secrets['paletteApiKey']}-rotated"
     site.client.fault("key-rotate")
     site.engine.set_secrets({"paletteApiKey": fresh})
-    run = site.run("refresh, API key rotated in the stack's secrets: refused", "refresh", code=255)
+    run = site.run("refresh, API key rotated in the stack's secrets: refused", "refresh", code=1)
     words = run.messages() + run.stderr
     assert "401" in words and "--run-program" in words and _KEY in words and fresh not in words
-    run = site.run("destroy with the old API key: refused", "destroy", code=255)
+    run = site.run("destroy with the old API key: refused", "destroy", code=1)
     assert set(run.failed()) == {f"{host}-healthy" for host in HOSTS} and run.changed() == {}
     assert site.healthy() == set(HOSTS)
     run = site.run("refresh --run-program with the new API key", "refresh", "--run-program")

@@ -1,6 +1,6 @@
 """Labs for the tests: one that the whole session shares, and empty places for labs that a test breaks.
 
-They lie in `.edge/labs` of the checkout, beside a lab that a person may have up, and share its cache: so a root file
+They lie in `.edge/labs` of the checkout (or where EDGE_HOSTS_TEST_LABS says), beside a lab that a person may have up, and share its cache: so a root file
 system is made once.
 """
 
@@ -16,7 +16,7 @@ from lab_hand import LabHand
 from lab.paths import CHECKOUT, LabPaths
 from lab.takedown import remove_tree
 
-LABS = CHECKOUT / ".edge" / "labs"
+LABS = Path(os.environ.get("EDGE_HOSTS_TEST_LABS") or CHECKOUT / ".edge" / "labs")
 
 
 @pytest.fixture(scope="session")

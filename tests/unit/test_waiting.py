@@ -32,6 +32,12 @@ def test_real_failures_are_not_repeated(error: str) -> None:
     assert waiting.decide([error], 1200.0, logins=True) is None
 
 
+@pytest.mark.row("A3")
+def test_tries_that_take_minutes_each_do_not_add_up_beyond_the_limit() -> None:
+    assert waiting.decide([REFUSED], 90.0, logins=True, elapsed=80.0) == 2.0
+    assert waiting.decide([REFUSED], 90.0, logins=True, elapsed=89.0) is None
+
+
 def test_a_script_that_prints_the_words_of_a_failed_dial_is_not_repeated() -> None:
     assert waiting.decide([f"{RED}\nafter 3 failed attempts: dial tcp"], 1200.0, logins=True) is None
 
