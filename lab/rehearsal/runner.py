@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import runpy
 import sys
 from collections.abc import Callable, Mapping
@@ -70,7 +71,10 @@ def rehearse(
     loop.set_default_executor(ThreadPoolExecutor(hosts * THREADS_PER_HOST + SPARE_THREADS))
     try:
         pulumi.runtime.set_all_config(dict(config), secret_keys)
-        sdk_mocks.set_mocks(acting, project=project, stack=stack, preview=False, monitor=monitor)
+        # What the program logs as warnings are the settings' own: whoever calls this has them, and shows them once.
+        quiet = logging.getLogger(__name__)
+        quiet.setLevel(logging.ERROR)
+        sdk_mocks.set_mocks(acting, project=project, stack=stack, preview=False, logger=quiet, monitor=monitor)
         loop.run_until_complete(run_pulumi_func(lambda: _program(program)))
     finally:
         loop.run_until_complete(loop.shutdown_default_executor())

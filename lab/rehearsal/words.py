@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_ROW = re.compile(r"^RED (?P<id>\S+) (?P<title>.*?): seen (?P<seen>.*), expected (?P<expected>.*?); fix: (?P<fix>.*)$")
+_ROW = re.compile(r"^RED +(?P<id>\S+) (?P<title>.*?): seen (?P<seen>.*), expected (?P<expected>.*?); fix: (?P<fix>.*)$")
 _FAILED = re.compile(r"^(?:\w+: )?FAILED \((?P<code>\d+)\): (?P<seen>.*?)(?:\.? Fix: (?P<fix>.*))?$")
 _REFUSED = re.compile(r"^edge-hosts: (?P<seen>[^;]*); (?P<fix>.*)$")
 _CLASS = re.compile(r"^\w+Error: ")

@@ -17,7 +17,7 @@ def _the_corporate_ca(site: Settings) -> None:
 def test_a_changed_endpoint_table_runs_the_checks_of_each_host_and_nothing_else(site: EngineSite) -> None:
     def fewer_interfaces(settings: Settings) -> None:
         settings["network"]["eniAddresses"] = settings["network"]["eniAddresses"][:1]
-        settings["network"]["cilium"] = {"wireguard": True}
+        settings["cilium"] = {"wireguard": True}
 
     since, agents = time.time(), site.agents()
     site.edit(fewer_interfaces)
@@ -75,7 +75,7 @@ def _restarted(site: EngineSite, before: dict[str, str], hosts: set[str]) -> Non
 def test_a_red_host_keeps_its_state_until_the_cause_is_gone(site: EngineSite) -> None:
     """A check that turns red in an update stores nothing: the next run looks again, also after the cause has gone."""
     site.client.fault("dns-down", "bare")
-    site.edit(lambda settings: settings["network"].update(cilium={"geneve": True}))
+    site.edit(lambda settings: settings.update(cilium={"geneve": True}))
     run = site.run("up, endpoint table changed, one host red", "up", code=1)
     assert run.failed() == {"bare-checks": "update"}
     assert set(run.changed()) == {"proxied-checks", "jumped-checks"}

@@ -45,6 +45,8 @@ def test_a_host_in_a_cluster_is_neither_rolled_nor_removed_unless_forced(site: E
     assert run.failed() == {"jumped-healthy": "delete"} and run.changed() == {}
     assert "it is not taken down" in run.messages() and site.epochs() == epochs and site.has_agent("jumped")
     site.restore()
+    run = site.run("up, the host put back", "up")
+    assert run.changed() == {}
     site.clean()
     site.host("jumped", generation=now + 1, state="rolling", force=True)
     run = site.run("up, the same with force", "up")

@@ -49,7 +49,8 @@ def test_a_rotated_api_key(site: EngineSite) -> None:
     site.engine.set_secrets({"paletteApiKey": fresh})
     run = site.run("refresh, API key rotated in the stack's secrets: refused", "refresh", code=1)
     words = run.messages() + run.stderr
-    assert "401" in words and "--run-program" in words and _KEY in words and fresh not in words
+    assert "does not accept the API key of the stack secret paletteApiKey" in words
+    assert "--run-program" in words and _KEY in words and fresh not in words
     run = site.run("destroy with the old API key: refused", "destroy", code=1)
     assert set(run.failed()) == {f"{host}-healthy" for host in HOSTS} and run.changed() == {}
     assert site.healthy() == set(HOSTS)

@@ -140,8 +140,9 @@ def inside(lab: LabHand, machine: str, script: str) -> str:
 
 
 def tree(lab: LabHand, machine: str) -> str:
-    """Return packages, and what lies in /etc, /opt, /usr/local and /var/lib with sizes and times, the journal's apart."""
-    listing = "find /etc /opt /root /usr/local /var/lib -xdev -printf '%p %y %m %s %T@\\n' | sort"
+    """Return packages, and what lies in /etc, /opt, /usr/local and /var/lib with the sizes and times of files."""
+    shown = r"-type d -printf '%p %y %m\n' -o -printf '%p %y %m %s %T@\n'"
+    listing = f"find /etc /opt /root /usr/local /var/lib -xdev {shown} | sort"
     keep = "grep -v -e '^/var/lib/systemd/' -e '^/var/lib/private' -e '^/etc/ '"
     return inside(lab, machine, f"dpkg-query -W; {listing} | {keep}")
 
