@@ -78,7 +78,10 @@ async def _dial(
             return await _connect(connection, tunnel)
         except (OSError, asyncssh.Error, SilentError) as error:
             tries += 1
-            permanent = isinstance(error, SilentError) or (tunnel is not None and isinstance(error, asyncssh.Error))
+            if isinstance(error, SilentError):
+                # The real provider waits here for ever: nothing repeats it.
+                raise CommandFailedError(prefix + _words(connection, error)) from None
+            permanent = tunnel is not None and isinstance(error, asyncssh.Error)
             if permanent or (limit >= 0 and tries > limit):
                 raise CommandFailedError(
                     f"{prefix}after {tries} failed attempts: {_words(connection, error)}"

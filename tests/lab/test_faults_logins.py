@@ -12,7 +12,7 @@ import pytest
 from fault_hand import HOSTS, owned_by_nobody, program, renew, tree, verify
 from lab_hand import LabHand
 
-from lab.machines import ASKING_USER
+from lab.machines import ASKING_USER, LOGIN_USER
 
 pytestmark = [pytest.mark.lab, pytest.mark.fault]
 
@@ -24,60 +24,54 @@ def new_machines(lab: LabHand) -> None:
 
 
 @pytest.mark.row("A3")
-def test_a_wrong_key_and_a_wrong_host_key(lab: LabHand, tmp_path: Path) -> None:
+def test_a_wrong_key_a_wrong_host_key_and_a_sudo_that_asks(lab: LabHand, tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_bytes(asyncssh.generate_private_key("ssh-ed25519").export_private_key())
-    before = {host: tree(lab, host) for host in ("bare", "proxied")}
+    before = {host: tree(lab, host) for host in HOSTS}
     began = time.time()
 
     def change(site: Any) -> None:
         site["hosts"]["bare"]["ssh"] = {"privateKey": {"file": str(key)}}
         site["hosts"]["proxied"]["hostKey"] = lab.site.ssh("jump").host_key
+        site["hosts"]["jumped"]["ssh"] |= {"user": ASKING_USER}
+        site["hosts"]["jumped"]["ssh"]["jumpHost"]["user"] = LOGIN_USER
 
-    told = program(lab, change).red("bare", "proxied")
+    told = program(lab, change).red(*HOSTS)
     assert "does not accept the login of this user with this key" in told.about("bare")
     assert "authorized_keys" in told.about("bare")
     assert "shows another host key than the pinned one" in told.about("proxied")
     assert "correct `hostKey`" in told.about("proxied")
+    assert f"user {ASKING_USER} cannot become root without a password" in told.about("jumped")
+    assert "NOPASSWD" in told.about("jumped")
     for host, text in before.items():
-        assert lab.client.logins(host, began) == 0
+        assert lab.client.logins(host, began) == (1 if host == "jumped" else 0)
         assert tree(lab, host) == text
         assert owned_by_nobody(lab, host)
 
 
 @pytest.mark.row("A3")
-def test_a_host_that_is_not_there_and_one_whose_sudo_asks(lab: LabHand) -> None:
-    before = tree(lab, "proxied")
+def test_a_host_that_is_not_there_and_ports_that_stay_silent(lab: LabHand) -> None:
+    """The host's own port, and the one of the jump host: the run ends, and says where it is silent."""
     nobody = str(lab.site.block.address(0, 99))
 
     def change(site: Any) -> None:
-        site["hosts"]["bare"]["address"] = f"{nobody}/24"
-        site["hosts"]["proxied"]["ssh"] = {"user": ASKING_USER}
+        site["hosts"]["proxied"]["address"] = f"{nobody}/24"
 
-    told = program(lab, change).red("bare", "proxied")
-    assert "the host does not answer" in told.about("bare")
-    assert f"dial tcp {nobody}:22" in told.about("bare")
-    assert "check that the machine is up" in told.about("bare")
-    assert f"user {ASKING_USER} cannot become root without a password" in told.about("proxied")
-    assert "NOPASSWD" in told.about("proxied")
-    assert tree(lab, "proxied") == before
-
-
-@pytest.mark.row("A3")
-def test_ports_that_accept_and_stay_silent(lab: LabHand) -> None:
-    """The host's own port, and the one of the jump host: the run ends, and says where it is silent."""
     lab.client.fault("silent-port", "bare")
     lab.client.fault("silent-port", "jump")
     try:
-        told = program(lab)
-        looked = verify(lab, "--host", "bare")
+        with ThreadPoolExecutor(1) as pool:
+            looking = pool.submit(verify, lab, "--host", "bare")
+            told = program(lab, change).red(*HOSTS)
+            looked = looking.result()
     finally:
         lab.client.clear_faults()
-    assert told.code == 1
-    assert told.failed().count("bare") == told.failed().count("jumped") == 1
     for host, address in (("bare", lab.site.plan("bare").address), ("jumped", lab.site.plan("jump").address)):
         assert "takes connections on its SSH port but stays silent" in told.about(host)
         assert f"{address}:22 stays silent" in told.about(host)
+    assert "the host does not answer" in told.about("proxied")
+    assert f"dial tcp {nobody}:22" in told.about("proxied")
+    assert "check that the machine is up" in told.about("proxied")
     assert looked.code == 5
     assert "stays silent" in looked.text
 

@@ -56,9 +56,9 @@ def first(lab: LabHand) -> Iterator[Pass]:
 def test_new_machines_become_healthy_by_one_command(lab: LabHand, first: Pass) -> None:
     first.told.green()
     for host in HOSTS:
-        assert any(
-            line.split()[:1] == [host] and "ready, healthy" in line for line in first.told.text.splitlines()
-        ), first.told.text
+        assert any(line.split()[:1] == [host] and "ready, healthy" in line for line in first.told.text.splitlines()), (
+            first.told.text
+        )
         assert records(lab)[host]["status"]["state"] == "ready"
     assert "Next: python -m edgectl verify lab" in first.told.text
 
