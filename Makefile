@@ -39,7 +39,7 @@ test-lab: $(STAMP)  ## The faults, on lab machines
 	@$(PY) -m pytest -q -m fault tests/lab
 
 test-engine: $(STAMP)  ## The scenarios of the chain on the real engine; skipped without the Pulumi CLI
-	@$(PY) -m pytest -q -rs tests/engine
+	@$(PY) -m pytest -q tests/engine --engine-table .edge/engine-table.md
 
 lint: $(STAMP)  ## ruff and mypy
 	@$(PY) -m ruff check -q . && $(PY) -m ruff format -q --check . && $(PY) -m mypy --no-error-summary

@@ -25,6 +25,7 @@ app = typer.Typer(
     help="The embedded site: machines and stand-ins on this host.",
 )
 console = Console()
+_INTERRUPTED = 130
 Host = Annotated[str | None, typer.Option("--host", help="The machine, or the target of a stand-in's fault.")]
 
 
@@ -153,10 +154,11 @@ def main() -> int:
         ConsoleVoice(Console(stderr=True)).line(error.render(), "error")
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted; `python -m lab up` goes on from here, `python -m lab down` removes it all", file=sys.stderr)
-        return 130
+        result = _INTERRUPTED
     except Exception as error:
         return _usage(error)
+    if result == _INTERRUPTED:  # the command line's library makes this exit code of a Ctrl-C by itself
+        print("interrupted; `python -m lab up` goes on from here, `python -m lab down` removes it all", file=sys.stderr)
     return result if isinstance(result, int) else 0
 
 

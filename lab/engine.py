@@ -246,11 +246,11 @@ class Engine:
             stderr = errors.read()
         return Run(process.returncode, tuple(events), "".join(lines), stderr, time.monotonic() - began)
 
-    @staticmethod
-    def kill(process: subprocess.Popen[str]) -> None:
+    def kill(self, process: subprocess.Popen[str]) -> None:
         """Kill a started command with everything that it started, as a power cut would."""
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        with process:
+            os.killpg(process.pid, signal.SIGKILL)
+        self._errors.pop(process.pid).close()
 
     def cancel(self) -> None:
         """Take away the lock that a killed run left."""

@@ -51,7 +51,7 @@ def run(site: Site, stack_file: Path | None = None, console: Console | None = No
             done = _followed(engine, _Translator(progress))
     result = _result(engine, done)
     write_record(result, paths.facts)
-    report(screen, settings, result, progress)
+    report(screen, settings, result, progress, file)
     if done.code and not done.failed():
         screen.print(f"{done.messages()}\n{done.stderr}".strip(), style="red", markup=False, highlight=False)
     screen.print(_summary(done), highlight=False)
@@ -72,16 +72,16 @@ def _followed(engine: Engine, translator: _Translator) -> Run:
     try:
         return engine.finish(process, translator.take)
     except KeyboardInterrupt:
-        _interrupt(process)
+        _interrupt(engine, process)
         raise
 
 
-def _interrupt(process: subprocess.Popen[str]) -> None:
+def _interrupt(engine: Engine, process: subprocess.Popen[str]) -> None:
     try:
         os.killpg(process.pid, signal.SIGINT)
         process.wait(_GRACE_SECONDS)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        Engine.kill(process)
+        engine.kill(process)
     except ProcessLookupError:
         return
 

@@ -131,3 +131,8 @@ def socket_address(path: Path) -> tuple[str, int | None]:
         return str(path), None
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
     return f"/proc/self/fd/{folder}/{path.name}", folder
+
+
+def shown(path: Path) -> str:
+    """Return a path as a person in the checkout would write it."""
+    return str(path.relative_to(CHECKOUT)) if path.is_relative_to(CHECKOUT) else str(path)

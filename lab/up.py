@@ -23,7 +23,7 @@ from lab.client import LabClient
 from lab.down import clear_remains
 from lab.lock import locked
 from lab.machines import plans
-from lab.paths import CHECKOUT, LabPaths
+from lab.paths import CHECKOUT, LabPaths, shown
 from lab.proc import last_words, run
 from lab.record import Record
 from lab.rootfs import Cache, Recipe
@@ -63,11 +63,6 @@ def bring_up(paths: LabPaths, voice: Voice) -> Site:
             following.until(lambda: following.heard > 0)
         following.until(lambda: following.phase == "ready")
     return site
-
-
-def shown(path: Path) -> str:
-    """Return a path as a person in the checkout would write it."""
-    return str(path.relative_to(CHECKOUT)) if path.is_relative_to(CHECKOUT) else str(path)
 
 
 def _already_up(paths: LabPaths, voice: Voice) -> Site | None:

@@ -46,6 +46,8 @@ _NEVER_SEEN = (
     " `journalctl -u spectro-stylus-agent`; Palette itself reports no error for a wrong token or project"
 )
 
+_NO_PROJECT = "name `palette.project`, unless the registration token has a default project; "
+
 
 def healthy_diff(olds: Props, news: Props) -> list[str]:
     """Return what asks for an update: changed inputs, and a stored status that is not healthy. Never raises."""
@@ -133,8 +135,9 @@ def _judge(client: PaletteClient, record: EdgeHostRecord | None, inputs: Props) 
     """Return the record if it is this registration, ready and healthy; raise what stands in the way."""
     host = text(inputs, "host")
     if record is None:
-        where = f" in project {client.project_word}" if client.project_word else ""
-        raise PendingError(f"edge host {host} has not registered yet{where}.", remedy=_NEVER_SEEN + ".", where=host)
+        where = f" in project {client.project_word}" if client.project_word else ", and no project is set"
+        remedy = _NEVER_SEEN if client.project_word else _NO_PROJECT + _NEVER_SEEN
+        raise PendingError(f"edge host {host} has not registered yet{where}.", remedy=remedy + ".", where=host)
     identity = identity_of(record)
     if identity.epoch == text(inputs, "epoch"):
         if is_elsewhere(client, record):

@@ -12,6 +12,7 @@ from rich.console import Console
 from edge.program_config import program_config
 from edge.settings import StackSettings, load_stack
 from edgectl.check import wide_console
+from lab.paths import shown
 from lab.rehearsal.runner import Rehearsal, rehearse, write_record
 from lab.rehearsal.view import Progress, closing_table
 from lab.rehearsal.words import explain
@@ -40,7 +41,7 @@ def run_lab(
             on_line=progress.on_line,
         )
     write_record(result, facts_file)
-    report(screen, settings, result, progress)
+    report(screen, settings, result, progress, stack_file)
     return result.succeeded
 
 
@@ -55,19 +56,25 @@ class _without_agent:  # noqa: N801 - reads as a phrase where it is used
             os.environ["SSH_AUTH_SOCK"] = self._socket
 
 
-def report(screen: Console, settings: StackSettings, result: Rehearsal, progress: Progress) -> None:
+def report(screen: Console, settings: StackSettings, result: Rehearsal, progress: Progress, stack_file: Path) -> None:
     """Print the closing table, what failed and why, the warnings of the settings, and what to do next."""
+    # `edgectl` knows nothing of a lab: it is told where the stack file lies.
+    stack = f"{result.stack} --stack-file {shown(stack_file)}"
     addresses = {name: str(settings.host_view(name).address) for name in settings.site.hosts}
     screen.print(closing_table(result, progress, addresses))
     for event in progress.failures():
         role = Progress.role(event.name, event.parent)
-        words = explain(event.parent, role, event.error, progress.said(event.name), result.stack)
+        words = explain(event.parent, role, event.error, progress.said(event.name), stack)
         screen.print(words, style="red", markup=False, highlight=False, soft_wrap=True)
     for warning in settings.warnings:
         screen.print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     if result.succeeded:
         screen.print(
-            "Next: python -m edgectl verify lab · python -m edgectl firewall lab · python -m lab status · make lab-down",
+            f"Next: look again, changing nothing   python -m edgectl verify {stack}\n"
+            f"      what the firewall team opens     python -m edgectl firewall {stack}\n"
+            "      into a machine                   python -m lab shell bare\n"
+            "      and remove everything            make lab-down",
+            highlight=False,
             soft_wrap=True,
         )
     else:

@@ -5,11 +5,13 @@
 #                 eh_apt_update                   refreshes the index; ends with 20 on any repository error
 #                 eh_dpkg_repair                  finishes what an interrupted dpkg left half configured
 
+# The pause before a repeated request is switched off: with it, apt 2.6 waits for ever when one repository of a server
+# answers 503 and another one of it works (seen; the requests after the pause are never sent).
 eh_apt() {
   local seconds=$1
   local options=(
     -q -y -o DPkg::Lock::Timeout=5 -o Dpkg::Use-Pty=0 -o APT::Color=0
-    -o Acquire::Retries=2 -o Acquire::http::Timeout=30 -o Acquire::https::Timeout=30
+    -o Acquire::Retries=2 -o Acquire::Retries::Delay=false -o Acquire::http::Timeout=30 -o Acquire::https::Timeout=30
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold
   )
   shift

@@ -20,33 +20,34 @@ from tests.engine.engine_site import Case, EngineSite, table
 from tests.lab.lab_hand import LabHand
 
 _CASES = pytest.StashKey[list[Case]]()
+_LACKING = pytest.StashKey[list[str]]()
 _KEPT = "EDGE_HOSTS_ENGINE_LAB"
 
 
-def _lacking() -> str | None:
-    """Return in one line which piece is missing here, None when there is everything."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        return "engine tests need root, for the machines of the lab"
-    return missing()
+def _lacking() -> list[str]:
+    """Return which pieces are missing here, one line for each."""
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    pieces = [None if root else "the machines of the lab need root", missing()]
+    return [piece for piece in pieces if piece is not None]
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_CASES] = []
+    config.stash[_LACKING] = []
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark every test here, and skip them all with one reason where the engine is not."""
-    ours = [item for item in items if Path(__file__).parent in item.path.parents]
-    reason = _lacking() if ours else None
-    for item in ours:
-        item.add_marker(pytest.mark.engine)
-        item.add_marker(pytest.mark.timeout(600))
-        if reason:
-            item.add_marker(pytest.mark.skip(reason=reason))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test here; each of them is several runs of the engine long."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.engine)
+            item.add_marker(pytest.mark.timeout(600))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Show what the engine did in each case, and write it where it is wanted."""
+    """Say once what is missing; or show what the engine did in each case, and write it where it is wanted."""
+    for piece in config.stash[_LACKING]:
+        terminalreporter.write_line(f"engine tests skipped: {piece}")
     cases = config.stash[_CASES]
     if not cases:
         return
@@ -55,12 +56,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.write(text)
     wanted = config.getoption("--engine-table")
     if wanted:
+        Path(wanted).parent.mkdir(parents=True, exist_ok=True)
         Path(wanted).write_text(text, "utf-8")
 
 
 @pytest.fixture(scope="session")
-def engine_lab() -> Iterator[LabHand]:
-    """Return a lab with all of its machines up and bare."""
+def engine_lab(request: pytest.FixtureRequest) -> Iterator[LabHand]:
+    """Return a lab with all of its machines up and bare; skip where the engine cannot be used."""
+    lacking = request.config.stash[_LACKING] = _lacking()
+    if lacking:
+        pytest.skip("; ".join(lacking))
     own, kept = LabPaths.find(), os.environ.get(_KEPT)
     if own.cache.is_relative_to(own.root):
         own.claim()

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 
 import pytest
 
 from tests.engine.engine_site import HOSTS, EngineSite, until
 
 _UNITS = "systemctl list-units --no-legend --plain 'edge-hosts-install-*' 2>/dev/null | grep -c running"
+
+
+def _killed_when(site: EngineSite, reached: Callable[[], bool], what: str) -> None:
+    """Start `up`, and kill the engine with all of its plugins as soon as something is reached."""
+    process = site.engine.start("up")
+    # The events must be read, or the engine waits for its reader.
+    drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL)
+    until(reached, 180, what)
+    site.engine.kill(process)
+    drain.wait()
 
 
 def _after_the_kill(site: EngineSite, what: str) -> None:
@@ -29,11 +40,7 @@ def _after_the_kill(site: EngineSite, what: str) -> None:
 @pytest.mark.row("A18", "A19")
 def test_killed_during_the_installation(bare_site: EngineSite) -> None:
     site = bare_site
-    process = site.engine.start("up")
-    drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL)
-    until(lambda: site.inside("bare", _UNITS, check=False) == "1", 120, "the installer of bare is at work")
-    site.engine.kill(process)
-    drain.wait()
+    _killed_when(site, lambda: site.inside("bare", _UNITS, check=False) == "1", "the installer of bare is at work")
     _after_the_kill(site, "killed during the installation")
     assert all("edge-hosts-epoch" in record["metadata"]["labels"] for record in site.records().values())
 
@@ -42,11 +49,7 @@ def test_killed_during_the_installation(bare_site: EngineSite) -> None:
 def test_killed_during_the_wait(bare_site: EngineSite) -> None:
     site = bare_site
     site.client.fault("never-healthy")
-    process = site.engine.start("up")
-    drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL)
-    until(lambda: "bare" in site.records(), 180, "bare has registered")
-    site.engine.kill(process)
-    drain.wait()
+    _killed_when(site, lambda: "bare" in site.records(), "bare has registered")
     site.client.clear_faults()
     _after_the_kill(site, "killed during the wait")
 

@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from fault_hand import HOSTS, inside, owned_by_nobody, program, renew, tree
+from fault_hand import HOSTS, health, inside, owned_by_nobody, program, renew, tree
 from lab_hand import LabHand
 
 pytestmark = [pytest.mark.lab, pytest.mark.fault]
@@ -17,12 +17,14 @@ pytestmark = [pytest.mark.lab, pytest.mark.fault]
 HOST = "bare"
 # The fault, where it is seen first, and what the message says.
 _DOWN = [
-    ("repo-down", "packages.lab.internal", "run again"),
-    ("repo-half-down", "bookworm-updates", "run again"),
+    ("repo-down", "packages.lab.internal", "take it out of its sources"),
+    ("repo-half-down", "503", "take it out of its sources"),
+]
+_PROBED = [
+    ("installer-404", "HTTP 404", "`agent.version`"),
+    ("installer-html", "an HTML page", "a login page of a proxy"),
 ]
 _DOWNLOADS = [
-    ("installer-404", "HTTP 404", "agent.version"),
-    ("installer-html", "an HTML page", ""),
     ("installer-corrupt", "the release says", "before you pin the new digest"),
     ("binary-404", "HTTP 404", "agent.version"),
     ("binary-corrupt", "the release says", "before you pin the new digest"),
@@ -75,6 +77,25 @@ def test_a_repository_in_trouble(lab: LabHand, fault: str, seen: str, remedy: st
     assert seen in told.about(HOST)
     assert remedy in told.about(HOST)
     assert inside(lab, HOST, "dpkg-query -W") == packages
+    _no_agent(lab)
+
+
+@pytest.mark.row("A16")
+@pytest.mark.parametrize(("fault", "seen", "remedy"), _PROBED, ids=[fault for fault, *_ in _PROBED])
+def test_an_installer_that_is_not_there(lab: LabHand, fault: str, seen: str, remedy: str) -> None:
+    """The checks of every host look for it, so nobody downloads it; the healthy hosts stay what they are."""
+    began = time.time()
+    lab.client.fault(fault)
+    try:
+        told = program(lab).red(*HOSTS)
+    finally:
+        lab.client.fault(fault, on=False)
+    for host in HOSTS:
+        assert "host.download.installer" in told.about(host)
+        assert seen in told.about(host)
+        assert remedy in told.about(host)
+    assert [one for one in lab.client.requests("downloads", began) if one["kind"] in ("script", "binary")] == []
+    assert {host: health(lab, host) for host in HOSTS if host != HOST} == {"proxied": "healthy", "jumped": "healthy"}
     _no_agent(lab)
 
 
