@@ -24,6 +24,7 @@ FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
 # Seconds after which a silent handshake is given up. The real provider has no limit here; a rehearsal must end.
 HANDSHAKE_LIMIT = 30.0
+LOST = "wait: remote command exited without exit status or exit signal"
 
 
 class SilentError(Exception):
@@ -60,6 +61,8 @@ async def _run(inputs: Mapping[str, Any], command: str, on_line: Line) -> Finish
         client = await _dial(connection, tunnel, "proxy: " if proxy else "")
         try:
             return await _execute(client, command, str(inputs.get("stdin") or ""), on_line)
+        except (OSError, asyncssh.Error) as error:
+            raise CommandFailedError(f'{LOST}: running "{command}":\n{error}') from None
         finally:
             client.close()
     finally:
@@ -175,8 +178,7 @@ async def _execute(client: asyncssh.SSHClientConnection, command: str, stdin: st
     await feed()
     stdout, stderr, _ = await asyncio.gather(process.stdout.read(), follow(), process.wait_closed())
     if process.exit_status is None or process.exit_signal is not None:
-        why = "wait: remote command exited without exit status or exit signal"
-        raise CommandFailedError(f'{why}: running "{command}":\n{stdout}{stderr}')
+        raise CommandFailedError(f'{LOST}: running "{command}":\n{stdout}{stderr}')
     if process.exit_status != 0:
         raise CommandFailedError(
             f'Process exited with status {process.exit_status}: running "{command}":\n{stdout}{stderr}'

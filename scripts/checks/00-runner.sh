@@ -46,11 +46,26 @@ eh_policy_load() {
   done < <(printf '%s\n' "${EH_POLICY:-}")
 }
 
+# eh_phase1_lacks PHASES -> REPLY: what phase 1 needs and is not there yet. Before the preparation, curl without a bundle
+# of authorities (a minimal image, or a preparation that was cut off in the middle) is no curl yet: every certificate would
+# be red, and the step that puts it right would never be reached.
+eh_phase1_lacks() {
+  REPLY=
+  if ! eh_have curl; then
+    REPLY=curl
+  elif [ "$1" != 1 ] && [ "${EH_WRITE:-0}" = 1 ]; then
+    [ -e "$EH_ROOT/etc/ssl/certs/ca-certificates.crt" ] || [ -e "$EH_ROOT/etc/pki/tls/certs/ca-bundle.crt" ] ||
+      REPLY='bundle of certificate authorities'
+  fi
+}
+
 eh_run_checks() {
-  local id phase
+  local id phase lacks
   : "${EH_ADDRESS:=}"
   eh_policy_load
-  eh_have curl && EH_HAVE_CURL=1 || EH_HAVE_CURL=
+  eh_phase1_lacks "$1"
+  lacks=$REPLY EH_HAVE_CURL=1
+  [ -z "$lacks" ] || EH_HAVE_CURL=
   for id in "${EH_CHECK_IDS[@]}"; do
     phase=${EH_CHECK_PHASE[$id]}
     eh_in "$phase" "$1" || continue
@@ -58,7 +73,7 @@ eh_run_checks() {
     EH_DOING=$id
     EH_VERDICT=
     if [ "$phase" = 1 ] && [ -z "$EH_HAVE_CURL" ]; then
-      eh_skip "no curl yet"
+      eh_skip "no $lacks yet"
     else
       "${EH_CHECK_FUNCTION[$id]}" || :
     fi

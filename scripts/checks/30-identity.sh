@@ -68,13 +68,14 @@ eh_check_identity_productuuid_unique() {
 
 eh_hostname() {
   eh_read /proc/sys/kernel/hostname
+  REPLY=${REPLY:0:1000}
 }
 
 eh_check 0 host.identity.hostname eh_check_identity_hostname
 eh_check_identity_hostname() {
   local label='[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
   eh_hostname
-  if [[ ! $REPLY =~ ^$label(\.$label)*$ ]] || [ "${#REPLY}" -gt 253 ]; then
+  if [ "${#REPLY}" -gt 253 ] || [[ ! $REPLY =~ ^$label(\.$label)*$ ]]; then
     eh_bad "${REPLY:-empty}" "lower-case letters, digits and '-', at most 63 per label"
   elif [[ $REPLY == localhost* ]]; then
     eh_bad "$REPLY" "a name of its own"

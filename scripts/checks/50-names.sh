@@ -116,6 +116,7 @@ eh_check_dns_pins() {
   local line word words found=''
   eh_endpoints
   while read -r line; do
+    line=${line:0:4000}
     line=${line%%#*}
     read -r -a words < <(printf '%s\n' "$line")
     for word in "${words[@]:1}"; do

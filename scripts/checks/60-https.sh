@@ -59,7 +59,8 @@ eh_curl_error() {
     7) REPLY=TCP REPLY2="no connection" ;;
     28 | 124) REPLY=TCP REPLY2="no answer in time" ;;
     60 | 51) REPLY=TLS REPLY2="certificate not trusted: $text" ;;
-    35 | 53 | 54 | 58 | 59 | 66 | 77 | 80 | 83) REPLY=TLS REPLY2=$text ;;
+    77) REPLY=TLS REPLY2="curl cannot read the certificate authorities of this host" ;;
+    35 | 53 | 54 | 58 | 59 | 66 | 80 | 83) REPLY=TLS REPLY2=$text ;;
     *) REPLY=HTTP REPLY2=${text:-"curl ended with $1"} ;;
   esac
   case $2 in '' | 000 | 200) ;; *) REPLY=proxy REPLY2="answers $2" ;; esac

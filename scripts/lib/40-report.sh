@@ -18,7 +18,9 @@ eh_json() {
 eh_result() {
   EH_ROWS_ID+=("$1")
   EH_ROWS_STATUS+=("$2")
-  eh_mask "${3:-}"
+  # Cut before it is searched: bash takes seconds over a megabyte.
+  local seen=${3:-}
+  eh_mask "${seen:0:4000}"
   eh_short "$REPLY" 300
   EH_ROWS_SEEN+=("$REPLY")
   eh_short "${4:-}" 300

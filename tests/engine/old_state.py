@@ -24,7 +24,7 @@ _PARTS = ("Stack::edge-hosts-lab", "EdgeSite::lab", "default", "network", "token
 
 def marks(site: Site, epoch: str) -> dict[str, str]:
     """Return what differs from lab to lab, by the mark that stands for it in a committed state."""
-    third = [str(subnet.network_address).rsplit(".", 1)[0] for subnet in site.block.network.subnets(new_prefix=24)]
+    third = [str(subnet.network_address).removesuffix("0") for subnet in site.block.network.subnets(new_prefix=24)]
     return {
         "@epoch@": epoch,
         "@host-key@": site.ssh(HOST).host_key,

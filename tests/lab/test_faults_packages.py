@@ -113,6 +113,15 @@ def test_a_download_that_is_not_the_right_one(lab: LabHand, fault: str, seen: st
 
 
 @pytest.mark.row("A8")
+def test_curl_without_certificate_authorities(lab: LabHand) -> None:
+    """A minimal image, or a preparation that was cut off between both packages: no certificate can be judged yet."""
+    renew(lab, HOST)
+    inside(lab, HOST, "apt-get -qq update && apt-get -qq install -y --no-install-recommends curl")
+    assert inside(lab, HOST, "test ! -e /etc/ssl/certs/ca-certificates.crt && echo none") == "none"
+    program(lab).green()
+
+
+@pytest.mark.row("A8")
 def test_package_locks_that_somebody_holds(lab: LabHand) -> None:
     """The run says for whom it waits, goes on when the lock is free, and takes the host of this module to Healthy."""
     renew(lab, HOST)

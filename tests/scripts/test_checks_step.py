@@ -87,6 +87,25 @@ def test_without_curl_phase_one_waits_for_the_preparation(tmp_path: Path) -> Non
     assert late == {"no curl yet"}
 
 
+@pytest.mark.row("A8")
+def test_curl_without_authorities_waits_for_the_preparation_too(tmp_path: Path) -> None:
+    """A preparation that was cut off between both packages must not make every certificate red for ever."""
+    host = machine(tmp_path, remove=["/etc/ssl/certs/ca-certificates.crt"], values={"EH_WRITE": "1"})
+    run = host.run(phases="0 1", EH_ENDPOINTS=ENDPOINTS)
+    late = {row["seen"] for row in run.report["results"] if row["id"] in {c.id for c in checks_at("host") if c.phase}}
+    assert late == {"no bundle of certificate authorities yet"}
+    assert "EH_PHASE1_DONE=''" in (host.root / "var/lib/edge-hosts/checks.values").read_text()
+
+
+@pytest.mark.row("A8")
+def test_a_look_and_the_preparation_itself_want_the_authorities(tmp_path: Path) -> None:
+    """Only before the preparation are they not there yet; afterwards their absence is an error like any other."""
+    for phases, write in (("0 1", "0"), ("1", "1")):
+        host = machine(tmp_path / phases, remove=["/etc/ssl/certs/ca-certificates.crt"], values={"EH_WRITE": write})
+        run = host.run(phases=phases, EH_ENDPOINTS=ENDPOINTS)
+        assert "authorities yet" not in run.stdout
+
+
 def test_two_looks_print_the_same(tmp_path: Path) -> None:
     """A time or a counter in the report would read as a change."""
     host = machine(tmp_path)
@@ -191,7 +210,7 @@ def test_a_child_that_reads_stdin_swallows_nothing(tmp_path: Path) -> None:
 
 
 def test_a_line_of_a_megabyte_stays_out_of_the_report(tmp_path: Path) -> None:
-    loud = {"*": {"run": "printf 'x%.0s' {1..1000000}; echo"}}
+    loud = {"*": {"run": "printf '%01000000d\\n' 0"}}
     noisy = {"/etc/hosts": "x" * 1_000_000, "/proc/sys/kernel/hostname": "X" * 1_000_000}
     run = machine(tmp_path, commands={"iptables": loud, "uname": loud}, files=noisy).run()
     assert run.code == 0
@@ -278,6 +297,9 @@ def test_the_login_of_the_proxy_is_nowhere_to_be_seen(tmp_path: Path) -> None:
             laid_over(described("online"), over),
             {"root": str(tmp_path), "timeout": shutil.which("timeout") or ""},
         )
+        bundle = host.root / "etc/ssl/certs/ca-certificates.crt"
+        bundle.parent.mkdir(parents=True, exist_ok=True)
+        bundle.touch()
         (host.bin / "timeout").unlink()
         host._script("timeout", host._stub(spy))
         run = host.run(phases="0 1")
