@@ -91,19 +91,30 @@ class Progress:
             self._console.print(f"{'':<12} {escape(line)}", highlight=False, soft_wrap=True)
 
     def _draw(self) -> Table:
-        table = Table(box=None, pad_edge=False, show_header=False)
-        table.add_column(no_wrap=True, style="bold")
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True, justify="right")
-        table.add_column(no_wrap=True, overflow="ellipsis", style="dim")
+        table = Table(box=None, pad_edge=False, show_header=False, expand=True)
         with self._lock:
-            for parent, row in self._rows.items():
-                steps = Text(" ").join(
-                    Text(f"{MARKS[event.state]} {self.role(event.name, parent)}", style=COLOURS[event.state])
-                    for event in row.steps.values()
-                )
-                table.add_row(parent, steps, f"{row.seconds:.0f} s", row.line)
+            rows = [
+                (parent or "site", self._steps(parent, row), f"{row.seconds:.0f} s", row.line)
+                for parent, row in self._rows.items()
+            ]
+        # What a host says gives way on a narrow terminal; the host, its steps and its seconds do not.
+        widths = [max((len(row[index]) for row in rows), default=0) for index in range(3)]
+        table.add_column(no_wrap=True, style="bold", min_width=widths[0])
+        table.add_column(no_wrap=True, min_width=widths[1])
+        table.add_column(no_wrap=True, justify="right", min_width=widths[2])
+        table.add_column(no_wrap=True, overflow="ellipsis", style="dim", ratio=1)
+        for name, steps, seconds, line in rows:
+            table.add_row(name, steps, seconds, Text(line))
         return table
+
+    def _steps(self, parent: str, row: _Row) -> Text:
+        """Return a mark for each step, and the name of the one that is at work, or failed."""
+        steps = Text()
+        for event in row.steps.values():
+            named = event.state in ("running", "waiting", "failed")
+            words = f"{MARKS[event.state]} {self.role(event.name, parent)} " if named else MARKS[event.state]
+            steps.append(words, style=COLOURS[event.state])
+        return steps
 
     def seconds(self, parent: str) -> float:
         """Return how long the resources of one parent took."""

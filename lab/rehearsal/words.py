@@ -45,6 +45,9 @@ _LOGINS = (
     ("failed attempts", "closes the connection during the login", f"if it is booting, wait a minute; {_REACH}"),
 )
 
+# The checks that are a cause of their own, and how an endpoint shows that it is red because of them.
+_CAUSES = {"host.dns.": " DNS: ", "host.proxy.": " proxy: "}
+
 
 @dataclass(frozen=True)
 class Trouble:
@@ -79,9 +82,27 @@ def troubles(error: str, said: list[str]) -> list[Trouble]:
     return own or [_of_error(error)]
 
 
+def causes(found: list[Trouble]) -> tuple[list[Trouble], list[Trouble]]:
+    """Return what is wrong by itself, and what can only be red as long as names or the proxy are.
+
+    Without DNS, or with a proxy that refuses, every endpoint is red: ten findings would hide the one to put right.
+    """
+    marks = [mark for check, mark in _CAUSES.items() if any(trouble.name.startswith(check) for trouble in found)]
+    after = [trouble for trouble in found if _only(trouble, marks)]
+    return [trouble for trouble in found if trouble not in after], after
+
+
+def _only(trouble: Trouble, marks: list[str]) -> bool:
+    parts = [part for part in trouble.seen.split("; ") if not part.startswith("and ")]
+    return trouble.name.startswith("host.endpoints.") and all(any(mark in part for mark in marks) for part in parts)
+
+
 def explain(host: str, role: str, error: str, said: list[str], stack: str) -> str:
     """Return the whole message about a failed step of a host: findings, remedies, and the command to look further."""
-    found = [line for trouble in troubles(error, said) for line in trouble.lines()]
+    first, after = causes(troubles(error, said))
+    found = [line for trouble in first for line in trouble.lines()]
+    if after:
+        found.append(f"red with it: {', '.join(trouble.name.split()[0] for trouble in after)}")
     return "\n".join(
         [f"{host}: {role} failed", *(f"  {line}" for line in found), f"  look further: {look(host, role, stack)}"]
     )

@@ -85,3 +85,19 @@ def test_words_that_nobody_knows_are_shown_without_the_command_and_the_report() 
     (trouble,) = troubles(error, [])
     assert trouble.seen == "Process exited with status 3 odd words"
     assert first_words("ValueError: ") == ""
+
+
+@pytest.mark.row("A5")
+def test_one_cause_is_told_before_the_endpoints_that_are_red_with_it() -> None:
+    said = [
+        "RED  host.endpoints.eks EKS: seen a:443 DNS: no such name; b:443 DNS: no such name; and 2 more, expected x; fix: y",
+        "RED  host.endpoints.ecr ECR: seen a:443 DNS: no such name; b:443 TCP: refused, expected x; fix: open it",
+        "RED  host.dns.answers Names: seen a: no such name, expected an address; fix: let it reach a name server",
+    ]
+    text = explain("a", "checks", RED, said, "lab")
+    assert "  red with it: host.endpoints.eks\n" in text
+    assert "fix: open it" in text
+    assert "fix: y" not in text
+    alone = explain("a", "checks", RED, said[:1], "lab")
+    assert "fix: y" in alone
+    assert "red with it" not in alone
