@@ -31,30 +31,42 @@ from edge.steps import bundle, login_command  # noqa: E402
 from edge.steps_values import prepare_values  # noqa: E402
 from lab.client import LabClient  # noqa: E402
 from lab.rehearsal import command  # noqa: E402
-from lab.site import load_site  # noqa: E402
+from lab.site import Site, load_site  # noqa: E402
 
 IMPORTED = time.monotonic() - BEGAN
 KEX = "curve25519-sha256"
+MACHINES = {"gate": "jump"}  # the name of the machine, where the host has another
+
+
+def stack_of_four(site: Site) -> Path:
+    """Write the lab's stack file with its jump host as a fourth host, as none of the others reaches it; return the path."""
+    told = site.paths.stack_file.read_text("utf-8")
+    gate = site.ssh("jump")
+    # Its agent is not installed: red checks are reported, and end nothing.
+    told = told.replace("    ssh: {user: edge}\n", "    ssh: {user: edge}\n    preflight: report\n", 1).rstrip("\n")
+    lines = [told, "      gate:", f"        address: {gate.host}/24", f"        hostKey: {gate.host_key}", ""]
+    path = site.paths.stack_file.with_name("bench.yaml")
+    path.write_text("\n".join(lines), "utf-8")
+    return path
 
 
 class Bench:
-    """The lab's three hosts and its jump host (with the text of `bare`), four machines in all."""
+    """The lab's three hosts and its jump host, four machines in all."""
 
     def __init__(self) -> None:
         site = load_site(LabClient().paths)
         if site is None:
             raise SystemExit("there is no lab: run `make lab` first")
         self.site = site
-        self.settings = load_stack("lab", ROOT, stack_file=site.paths.stack_file)
+        self.stack_file = stack_of_four(site)
+        self.settings = load_stack("lab", ROOT, stack_file=self.stack_file)
         self.secrets = open_secrets("lab", ROOT, stack_file=site.paths.stack_file)
         self.network = NetworkFacts.given(self.settings)
         self.hosts = hosts_to_look_at(self.settings, ())
-        self.names = [host.name for host in self.hosts] + ["jump"]
+        self.names = [host.name for host in self.hosts]
         self.checks = {host.name: step_text(self.settings, self.network, self.secrets, host) for host in self.hosts}
         self.prepare = {host.name: self._prepare(host.name) for host in self.hosts}
         self.first = {host.name: self._checks_of_up(host.name) for host in self.hosts}
-        for texts in (self.checks, self.first, self.prepare):
-            texts["jump"] = texts["bare"]
 
     def _prepare(self, name: str) -> str:
         host = self.settings.host_view(name)
@@ -84,7 +96,7 @@ class Bench:
         def one(name: str) -> None:
             for text in texts:
                 subprocess.run(
-                    [*config, name, login_command()], input=text[name], text=True, capture_output=True, check=True
+                    [*config, MACHINES.get(name, name), login_command()], input=text[name], text=True, capture_output=True, check=True
                 )
 
         self._side_by_side(one)
@@ -105,22 +117,22 @@ class Bench:
         asyncio.run(look(self.settings, self.network, self.secrets, self.hosts))
 
     def raw_look(self) -> None:
-        """What `verify` does, by plain ssh: its three hosts."""
-        names, self.names = self.names, [host.name for host in self.hosts]
+        """What `verify` does, by plain ssh."""
         self.raw(self.checks)
-        self.names = names
 
     def process(self) -> None:
         """`edgectl verify` as a person types it, with the start of Python."""
-        words = [sys.executable, "-m", "edgectl", "verify", "lab", "--stack-file", str(self.site.paths.stack_file)]
-        subprocess.run(words, cwd=ROOT, capture_output=True, check=True)
+        words = [sys.executable, "-m", "edgectl", "verify", "lab", "--stack-file", str(self.stack_file)]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+        if "host " not in done.stdout:
+            raise SystemExit(done.stdout + done.stderr)
 
     def _side_by_side(self, one: Callable[[str], None]) -> None:
         with ThreadPoolExecutor(len(self.names)) as pool:
             list(pool.map(one, self.names))
 
     def _connection(self, name: str) -> dict[str, object]:
-        target = self.site.ssh(name)
+        target = self.site.ssh(MACHINES.get(name, name))
         key = target.key_file.read_text("utf-8")
         plain = {"port": 22.0, "user": target.user, "privateKey": key, "dialErrorLimit": 0.0, "perDialTimeout": 15.0}
         found = {**plain, "host": target.host, "hostKey": target.host_key}
@@ -150,8 +162,8 @@ def main(rounds: int) -> None:
     print(f"import {IMPORTED:.2f} s, {rounds} rounds, {len(bench.names)} machines")
     compare("checks and preparation, 4 machines", lambda: bench.ours(bench.first, bench.prepare),
             lambda: bench.raw(bench.first, bench.prepare), rounds)  # fmt: skip
-    compare("verify, 3 hosts, in the process", bench.look, bench.raw_look, rounds)
-    compare("verify, 3 hosts, with the start of Python", bench.process, bench.raw_look, rounds)
+    compare("verify, 4 hosts, in the process", bench.look, bench.raw_look, rounds)
+    compare("verify, 4 hosts, with the start of Python", bench.process, bench.raw_look, rounds)
 
 
 if __name__ == "__main__":

@@ -20,13 +20,13 @@ SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 
 Step = Literal["checks", "prepare", "agent", "started"]
 
-# Which files of functions a step carries: the checks where the host is looked at, what changes a host (70 and up) where
-# something is changed. Every host keeps the text of its steps in the state, so none carries what it does not call.
+# Which files of functions a step carries: the checks where the host is looked at, `change` where something
+# is changed. Every host keeps the text of its steps in the state, so none carries what it does not call.
 _FILES: Mapping[str, tuple[str, ...]] = {
-    "checks": ("lib/[1-6]*.sh", "checks/*.sh"),
-    "prepare": ("lib/*.sh", "checks/*.sh"),
-    "agent": ("lib/*.sh",),
-    "started": ("lib/*.sh",),
+    "checks": ("lib/*.sh", "checks/*.sh"),
+    "prepare": ("lib/*.sh", "change/*.sh", "checks/*.sh"),
+    "agent": ("lib/*.sh", "change/*.sh"),
+    "started": ("lib/*.sh", "change/*.sh"),
 }
 
 # A script that is cut off before its last line would end with 0; the steps replace this trap when they really begin.

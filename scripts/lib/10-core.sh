@@ -58,7 +58,7 @@
 #                eh_agent_version                 -> REPLY: its version without "v", or ""
 #                eh_agent_owner                   -> REPLY: who installed the agent (owner of the record or tag), or ""
 #                eh_joined                        has this host joined a cluster?
-# 70-*.sh        what only changes a host: packages, services, downloads, units; each file begins with its own list
+# ../change      what only changes a host: packages, services, downloads, units; each file begins with its own list
 # ../checks      eh_run_checks "0 1"              runs the catalogue's checks of these phases (EH_POLICY), fills the report
 #                eh_phase1_done                   has the checks step already run phase 1 (curl was there)?
 #                eh_checks_load                   brings back policy, endpoints and the rest of the checks step's values

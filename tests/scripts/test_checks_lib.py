@@ -11,7 +11,7 @@ import pytest
 
 from edge.steps import SCRIPTS
 
-LIBRARY = "\n".join(path.read_text("utf-8") for path in sorted((SCRIPTS / "lib").glob("[1-6]*.sh")))
+LIBRARY = "\n".join(path.read_text("utf-8") for path in sorted((SCRIPTS / "lib").glob("*.sh")))
 
 
 def bash(script: str, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:

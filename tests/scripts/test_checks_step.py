@@ -135,8 +135,6 @@ def test_a_look_writes_nothing(name: str, tmp_path: Path, monkeypatch: pytest.Mo
 def test_nothing_that_an_older_bash_lacks_or_writes_files_for() -> None:
     for folder in ("lib", "checks"):
         for path in sorted((SCRIPTS / folder).glob("*.sh")):
-            if folder == "lib" and path.name >= "7":
-                continue
             for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
                 code = line.partition(" #")[0]
                 where = f"{path.name}:{number}"

@@ -46,7 +46,7 @@ def test_every_registered_function_is_there() -> None:
 
 def test_no_function_of_the_scripts_is_defined_twice() -> None:
     """All files end in one text, where the later definition would win without a word."""
-    files = [*(SCRIPTS / "lib").glob("*.sh"), *(SCRIPTS / "checks").glob("*.sh")]
+    files = [path for folder in ("lib", "change", "checks") for path in (SCRIPTS / folder).glob("*.sh")]
     names = [name for path in files for name in re.findall(r"^(\w+)\(\) \{", path.read_text("utf-8"), re.M)]
     assert sorted({name for name in names if names.count(name) > 1}) == []
 

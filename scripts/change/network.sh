@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # systemd-networkd and systemd-resolved for hosts whose static address or overlay network Palette manages.
 #
-# 70-network.sh   eh_network_prepare              for `staticIp` and `overlay` in EH_MANAGES
+# network.sh      eh_network_prepare              for `staticIp` and `overlay` in EH_MANAGES
 #                 eh_resolver_keep                hands the name servers of this host to systemd-resolved
 #                 eh_resolver_link                for `overlay`: /etc/resolv.conf becomes the one of systemd-resolved
 #

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Downloads that are verified before anything of them runs.
 #
-# 70-download.sh  eh_work_open                    -> EH_WORK: a folder in which programs may run; ends with 40 without one
+# download.sh     eh_work_open                    -> EH_WORK: a folder in which programs may run; ends with 40 without one
 #                 eh_download NAME URL SHA256 KIND  URL to EH_WORK/NAME; KIND is script or binary; ends with 30 or 31
 # EH_WORK is the path as the host sees it; files are written below $EH_ROOT.
 EH_WORK=

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 # Package managers: which packages are there, waiting for the lock, installing, one place for apt and dnf.
 #
-# 70-packages.sh  eh_pm_start                     finds the package manager -> EH_PM (apt, dnf), EH_PM_ENTRIES
+# packages.sh     eh_pm_start                     finds the package manager -> EH_PM (apt, dnf), EH_PM_ENTRIES
 #                 eh_pm SECONDS COMMAND...        runs it: lock waited for, proxy set, output in eh_pm_lines
 #                 eh_pm_lines                     prints the output of the last eh_pm
 #                 eh_packages_missing ENTRY...    -> EH_MISSING: names of the packages that are not there

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Taking the agent away again: the vendor's own uninstaller, and then a look at what it left.
 #
-# 70-uninstall.sh eh_uninstall                    removes the agent and our files of it; ends with 70 when something is left
+# uninstall.sh    eh_uninstall                    removes the agent and our files of it; ends with 70 when something is left
 #
 # Only what this program has put on the host is removed by us. What is left of the vendor's is listed, never deleted:
 # folders like /opt/bin and /opt/cni are shared with others.

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 # The record of the installation on the host: install.json, which tells one epoch, generation and machine from another.
 #
-# 70-record.sh    eh_record_load                  reads install.json -> EH_REC[NAME], all "" when there is none
+# record.sh       eh_record_load                  reads install.json -> EH_REC[NAME], all "" when there is none
 #                 eh_record_save                  writes EH_REC back, if it differs
 #                 eh_record_adopt                 rebuilds a lost record from the tags in the agent's own user-data
 #                 eh_boot_id                      -> REPLY: the id of this boot

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 # The transient unit that installs or reboots while nobody is logged in, and how SSH comes back when it fails.
 #
-# 70-unit.sh      eh_unit_name KIND EPOCH         -> REPLY: edge-hosts-KIND-EPOCH
+# unit.sh         eh_unit_name KIND EPOCH         -> REPLY: edge-hosts-KIND-EPOCH
 #                 eh_unit_running                 -> REPLY: the install or reboot unit of any epoch that runs, or ""
 #                 eh_unit_start KIND              writes its file and starts it: KIND is install or reboot
 #                 eh_unit_launch KIND             starts it with the file that is there

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # apt and dpkg: Debian and Ubuntu.
 #
-# 70-apt.sh       eh_apt SECONDS VERB ARGUMENT... apt-get with the options that every call needs
+# apt.sh          eh_apt SECONDS VERB ARGUMENT... apt-get with the options that every call needs
 #                 eh_apt_update                   refreshes the index; ends with 20 on any repository error
 #                 eh_dpkg_repair                  finishes what an interrupted dpkg left half configured
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # dnf and rpm: Red Hat Enterprise Linux 8 and 9, Amazon Linux 2023.
 #
-# 70-dnf.sh       eh_dnf SECONDS VERB ARGUMENT... dnf with the options that every call needs
+# dnf.sh          eh_dnf SECONDS VERB ARGUMENT... dnf with the options that every call needs
 #                 eh_dnf_makecache                refreshes the index; ends with 20 on any repository error
 
 eh_dnf() {

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The site's own certificate authorities, in the trust store of the distribution.
 #
-# 70-trust.sh     eh_trust_install                makes the store hold exactly the certificates of EH_CA_PEM besides its own
+# trust.sh        eh_trust_install                makes the store hold exactly the certificates of EH_CA_PEM besides its own
 #
 # One file per certificate: update-ca-certificates ignores all but the first of a file. The store is built only when a file
 # changed, or when the last building did not come to its end (state file `ca`).

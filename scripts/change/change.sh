@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What a converging step did: changes, findings, the closing report.
 #
-# 70-change.sh    eh_change TEXT...               something was changed: one progress line, outcome "changed"
+# change.sh       eh_change TEXT...               something was changed: one progress line, outcome "changed"
 #                 eh_finding ID SEEN EXPECTED REMEDY  something a person should know: a "warn" row, and one line
 #                 eh_outcome                      prints the report with outcome changed or unchanged
 #                 eh_drop PATH...                 removes files that are ours, if they are there

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Services that must be there and run, the clock, and the login shell.
 #
-# 70-services.sh  eh_service NAME                 enables and starts a unit; ends with 22 when it does not run
+# services.sh     eh_service NAME                 enables and starts a unit; ends with 22 when it does not run
 #                 eh_time_daemon                  -> REPLY: what keeps the clock besides systemd-timesyncd, or ""
 #                 eh_clock_package                -> REPLY: the package a host without any time daemon needs, or ""
 #                 eh_clock                        one time daemon, the right one, enabled and running
