@@ -144,8 +144,14 @@ _TABLE = (
     StageRule(
         "vm.small",
         "the virtual machine is smaller than 4 CPUs, 8 GiB of memory and 100 GiB of disk",
-        "Raise `vsphere.cpus`, `vsphere.memory` or `vsphere.disk`",
+        "Raise `cpus`, `memory` or `disk`, at the host or in `vsphere`",
         "warning", "warning", "error", ("A1",),
+    ),
+    StageRule(
+        "vm.template.stack",
+        "the stack names a template of its own, so its machines are not those that the release was tested with",
+        "Write it as `vm: {template: NAME}` in the release, and remove it here",
+        "off", "warning", "error", ("A18",),
     ),
 )  # fmt: skip
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from edge.errors import SettingsError
 from edge.findings import Finding, errors, shorten
-from edge.settings import API_KEY_SECRET, StackSettings, load_stack
+from edge.settings import API_KEY_SECRET, SEED_SECRET, StackSettings, load_stack
 from edge.settings.load import config_of
 from edge.settings.locate import Locator
 from edge.settings.secrets import stored
@@ -132,7 +132,8 @@ def secret_table(settings: StackSettings, there: frozenset[str]) -> Table:
         table.add_column(heading, overflow="fold")
     for name, paths in settings.secret_uses().items():
         state = Text("set", "green") if name in there else Text("not in the file", "yellow")
-        table.add_row(name, state, ", ".join(paths), f"pulumi config set --secret {name}")
+        made = "openssl rand -base64 32 | " if name == SEED_SECRET else ""
+        table.add_row(name, state, ", ".join(paths), f"{made}pulumi config set --secret {name}")
     key = Text("set", "green") if API_KEY_SECRET in there else Text("from the environment")
     table.add_row(API_KEY_SECRET, key, "Palette's API", f"export {API_KEY_VARIABLE}=... (best: in no state)")
     return table

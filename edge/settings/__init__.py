@@ -25,9 +25,13 @@ from edge.settings.palette import (
 from edge.settings.release import Agent, Release
 from edge.settings.site import Cilium, Site
 from edge.settings.stack import HostSettings, StackSettings
+from edge.settings.vm import VmSettings
+from edge.settings.vsphere import PASSWORD_SECRET, SEED_SECRET, Placement, Vcenter, Vsphere
 
 __all__ = [
     "API_KEY_SECRET",
+    "PASSWORD_SECRET",
+    "SEED_SECRET",
     "TOKEN_SECRET",
     "Agent",
     "ApiToken",
@@ -42,6 +46,7 @@ __all__ = [
     "LookupNetwork",
     "ManagedNetwork",
     "Palette",
+    "Placement",
     "Proxy",
     "RegistryCredentials",
     "Release",
@@ -53,6 +58,9 @@ __all__ = [
     "StackSettings",
     "StaticNetwork",
     "User",
+    "Vcenter",
+    "VmSettings",
+    "Vsphere",
     "VsphereHost",
     "from_config",
     "load_stack",

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo,
 
 from edge.settings.base import Model, kind_of, refuse
 from edge.settings.certificates import Sources, path_below
-from edge.settings.scalars import HostKey, Text, Whole, address, dns_name, one_line, url
+from edge.settings.scalars import HostKey, PublicKey, Text, Whole, address, dns_name, one_line, url
 
 _SECRET_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 DEFAULT_KEY_SECRET = "sshPrivateKey"  # noqa: S105  (the name of a secret, not a secret)
@@ -143,6 +143,11 @@ class Ssh(Model):
     password: NamedSecret | None = Field(
         default=None, description="Password of the login, where no key can be used; production refuses it."
     )
+    authorized_keys: tuple[PublicKey, ...] = Field(
+        default=(),
+        description="Public keys that may log in to virtual machines which the program makes; the public half of"
+        " `privateKey` when none is given.",
+    )
     jump_host: JumpHost | None = Field(default=None, description="Machine through which the hosts are reached.")
 
     @model_validator(mode="before")
@@ -161,6 +166,9 @@ def _none_or(tag: str) -> Discriminator:
 _None = Annotated[Literal["none"], Tag("~none")]
 
 
+_NEVER_EMPTY = ("user", "port", "authorized_keys")  # nothing (null) leaves these as the site has them
+
+
 class SshOverride(Model):
     """What is different for one host; everything that is not written comes from the site's `ssh`."""
 
@@ -169,6 +177,9 @@ class SshOverride(Model):
     private_key: PrivateKey | None = Field(default=None, description="Where the private key for this host is.")
     passphrase: NamedSecret | None = Field(default=None, description="Passphrase of that key.")
     password: NamedSecret | None = Field(default=None, description="Password of the login on this host.")
+    authorized_keys: tuple[PublicKey, ...] | None = Field(
+        default=None, description="Public keys that may log in to this virtual machine, instead of the site's."
+    )
     jump_host: Annotated[Annotated[JumpHost, Tag("~jump")] | _None, _none_or("~jump")] | None = Field(
         default=None, description="Jump host of this host; `none` when it is reached directly."
     )
@@ -176,6 +187,7 @@ class SshOverride(Model):
     def over(self, site: Ssh) -> Ssh:
         """Return the site's way to log in, with everything that this host writes put over it."""
         given = {name: getattr(self, name) for name in self.model_fields_set}
+        given = {name: value for name, value in given.items() if value is not None or name not in _NEVER_EMPTY}
         if given.get("jump_host") == "none":
             given["jump_host"] = None
         if given.get("password") is not None and "private_key" not in given:

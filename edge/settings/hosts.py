@@ -11,7 +11,9 @@ from edge.settings.access import ProxyOrNone, SshOverride
 from edge.settings.base import Model, refuse
 from edge.settings.certificates import Certificate
 from edge.settings.palette import StaticNetwork, Tags, Users
-from edge.settings.scalars import Gibibytes, HostAddress, HostKey, Switch, Text, Whole, one_line
+from edge.settings.scalars import HostAddress, HostKey, Switch, Text, Whole, one_line
+from edge.settings.vsphere import Placement
+from edge.settings.vsphere_values import Cpus, Disk, MacAddress, MachinePath, Memory
 
 MachineKind = Literal["existing", "vsphere"]
 Mode = Literal["agent", "appliance"]
@@ -57,6 +59,11 @@ class HostBase(Model):
     protect: Switch | None = Field(
         default=None, description="Protect the host against deletion; production does when this is not given."
     )
+    allow_reboot: Switch | None = Field(
+        default=None,
+        description="Whether the machine may be rebooted. One that the program makes may; production wants it said of one"
+        " that is there already, elsewhere it may.",
+    )
     ssh: SshOverride | None = Field(default=None, description="What is different in logging in to this host.")
     proxy: ProxyOrNone | None = Field(
         default=None, description="Proxy of this host instead of the site's; `none` for a direct way out."
@@ -95,29 +102,39 @@ class HostBase(Model):
 class ExistingHost(HostBase):
     """A machine that is there already, with an operating system and SSH."""
 
-    machine: Literal["existing"] = Field(default="existing", description="The machine is there already.")
-    host_key: HostKey | None = Field(default=None, description="SSH host key of the machine: one line `TYPE BASE64`.")
-    allow_reboot: Switch | None = Field(
-        default=None, description="Whether the machine may be rebooted; production wants it said, elsewhere it may."
+    machine: Literal["existing"] = Field(
+        default="existing", description="The machine is there already; the default where the site has no `vsphere`."
     )
+    host_key: HostKey | None = Field(default=None, description="SSH host key of the machine: one line `TYPE BASE64`.")
 
 
 class VsphereHost(HostBase):
-    """A virtual machine that the program makes. Not built yet."""
+    """A virtual machine that the program makes."""
 
-    machine: Literal["vsphere"] = Field(description="The machine is a virtual machine that the program makes.")
-    cpus: Annotated[Whole, Field(ge=2, le=256)] | None = Field(
-        default=None, description="CPUs of this machine instead of the site's."
+    machine: Literal["vsphere"] = Field(
+        default="vsphere",
+        description="The machine is a virtual machine that the program makes; the default where the site has `vsphere`.",
     )
-    memory: Gibibytes | None = Field(
+    cpus: Cpus | None = Field(default=None, description="CPUs of this machine instead of the site's.")
+    memory: Memory | None = Field(
         default=None, description="Memory of this machine instead of the site's, for example 16GiB."
     )
-    disk: Gibibytes | None = Field(
-        default=None, description="Disk of this machine instead of the site's, for example 150GiB."
+    disk: Disk | None = Field(
+        default=None, description="Disk of this machine instead of the site's, for example 150GiB. It only ever grows."
     )
-    adopt: Text | None = Field(
-        default=None, description="Inventory path of an unfinished machine of ours to take over."
+    mac: MacAddress | None = Field(
+        default=None,
+        description="MAC address in quotes, instead of the one that the program derives from the names of site and host.",
     )
+    adopt: MachinePath | None = Field(
+        default=None,
+        description="Inventory path of a virtual machine that is there already and becomes this host's, without a restart."
+        " The program changes nothing of it until its generation is raised.",
+    )
+    host_key: HostKey | None = Field(
+        default=None, description="SSH host key of a machine that is adopted; that of any other one is derived."
+    )
+    vsphere: Placement | None = Field(default=None, description="What is different from the site's `vsphere`.")
 
 
 def _machine(value: Any) -> str | None:

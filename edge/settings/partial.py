@@ -21,6 +21,7 @@ _STAND_INS: Mapping[str, Any] = {
     "stage": "dev",
     "palette": {"project": "Default"},
     "ssh": {"user": "root"},
+    "vcenters": {},
     "network": {
         "source": "given",
         "clusterName": "cluster",

@@ -92,7 +92,7 @@ def _sites(pages: _Pages) -> Iterator[str]:
         " put over those of the site key by key; other values, and lists, replace them.\n"
     )
     yield from pages.model("site.hosts.NAME", ExistingHost, title="machine: existing")
-    yield from pages.model("site.hosts.NAME", VsphereHost, title="machine: vsphere (not built yet)")
+    yield from pages.model("site.hosts.NAME", VsphereHost, title="machine: vsphere")
     yield "## Other kinds of stacks\n\nModelled and checked, not built yet.\n"
     yield from pages.model("site", NetworkStack, title="kind: network")
     yield from pages.model("site", BuildStack, title="kind: build")

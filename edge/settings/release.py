@@ -17,6 +17,7 @@ from edge.settings.base import Model, refuse
 from edge.settings.network import KubernetesVersion
 from edge.settings.scalars import Switch, Text, WebUrl, one_line
 from edge.settings.translate import nearest, validate
+from edge.settings.vsphere_values import InventoryPath
 from edge.settings.yamltext import read
 
 VENDOR_BASE = "https://github.com/spectrocloud/agent-mode/releases/download"
@@ -98,6 +99,12 @@ class Canvos(Model):
     tag: Text = Field(description="Tag of the CanvOS repository, for example v4.9.37.")
 
 
+class Vm(Model):
+    """What virtual machines are made from."""
+
+    template: InventoryPath = Field(description="Template to clone: its name, or its path in the inventory.")
+
+
 class Packages(Model):
     """Packages beyond those that the agent needs."""
 
@@ -112,8 +119,14 @@ class Release(Model):
     id: ReleaseId = Field(description="Name of the release and of its file.")
     agent: Agent = Field(description="The agent of Agent Mode.")
     canvos: Canvos | None = Field(default=None, description="The builder of Appliance Mode images.")
+    vm: Vm | None = Field(default=None, description="What virtual machines are made from.")
     kubernetes: KubernetesVersion = Field(description="Kubernetes version of the nodes, in quotes.")
     packages: Packages = Field(default=Packages(), description="Packages beyond those that the agent needs.")
+
+    @property
+    def vm_template(self) -> str | None:
+        """Return the template that virtual machines are cloned from, None when the release names none."""
+        return self.vm.template if self.vm else None
 
 
 def known(root: Path) -> tuple[str, ...]:

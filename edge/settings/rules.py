@@ -15,7 +15,7 @@ from edge.settings.network import GivenNetwork
 from edge.settings.release import Release
 from edge.settings.site import BuildStack, NetworkStack, Site
 from edge.settings.stack import HostSettings, StackSettings, view
-from edge.settings.vsphere import Vsphere
+from edge.settings.vm_rules import vm_findings
 from edge.stages import judge
 
 EXAMPLES = ("dev", "staging", "prod", "lab")
@@ -28,13 +28,14 @@ _SOME_REGION = "us-east-1"
 
 def site_findings(stack: str, project: str, site: Site, release: Release | None, region: str | None) -> list[Finding]:
     """Return what the rules say about a site of the right shape: errors and warnings. `region` is None when unknown."""
-    views = [view(site, name) for name in site.hosts]
+    views = [view(site, name, release) for name in site.hosts]
     found: list[Finding | None] = [
         *_names(stack, project, site),
         *not_built_yet(site),
         *_palette(site),
         *_addresses(views),
         *_static_networks(site, views),
+        *vm_findings(site, release),
         *_fips(site, release),
         *extra_findings(site.palette.user_data_extra),
         *_stage(site, views),
@@ -76,16 +77,6 @@ def not_built_yet(whole: Any) -> list[Finding]:
                 whole.network.source,
                 f"the network source {whole.network.source} is",
                 "Use `source: given`",
-            )
-        )
-    machines = [name for name, host in whole.hosts.items() if host.machine == "vsphere"]
-    if machines:
-        found.append(
-            _later(
-                f"site.hosts.{machines[0]}.machine",
-                "vsphere",
-                f"machines made on vSphere are ({', '.join(machines)})",
-                "Use `machine: existing`",
             )
         )
     appliances = [name for name, host in whole.hosts.items() if host.mode == "appliance"]
@@ -191,8 +182,6 @@ def _stage(site: Site, views: list[HostSettings]) -> Iterator[Finding | None]:
         yield judge("tls.unverified", stage, "site.palette.userDataExtra.stylus.site.insecureSkipVerify", True)
     if site.preflight == "report":
         yield judge("preflight.reported", stage, "site.preflight", "report")
-    if site.vsphere and _small(site.vsphere):
-        yield judge("vm.small", stage, "site.vsphere", None)
     yield from _ssh_stage(site.ssh, "site.ssh", site)
     for host in views:
         yield from _host_stage(site, host)
@@ -202,10 +191,6 @@ def _skips_verification(extra: dict[str, Any]) -> bool:
     stylus = extra.get("stylus")
     site = stylus.get("site") if isinstance(stylus, dict) else None
     return isinstance(site, dict) and bool(site.get("insecureSkipVerify"))
-
-
-def _small(vsphere: Vsphere) -> bool:
-    return vsphere.cpus < 4 or vsphere.memory < 8 or vsphere.disk < 100
 
 
 def _ssh_stage(ssh: Ssh, where: str, site: Site) -> Iterator[Finding | None]:
@@ -222,10 +207,13 @@ def _host_stage(site: Site, host: HostSettings) -> Iterator[Finding | None]:
     if isinstance(raw, ExistingHost):
         if raw.host_key is None:
             yield judge("host.key.unpinned", stage, f"{mine}.hostKey")
+    elif raw.adopt and raw.host_key is None:
+        yield judge("host.key.unpinned", stage, f"{mine}.hostKey")
+    if isinstance(raw, ExistingHost):
         if raw.allow_reboot is None:
             yield judge("reboot.unstated", stage, f"{mine}.allowReboot")
-        if raw.allow_reboot is False:
-            yield judge("reboot.forbidden", stage, f"{mine}.allowReboot", False)
+    if raw.allow_reboot is False:
+        yield judge("reboot.forbidden", stage, f"{mine}.allowReboot", False)
     if host.accept_os:
         yield judge(
             "os.accepted", stage, f"{mine}.acceptOs" if raw.accept_os else "site.acceptOs", ", ".join(host.accept_os)

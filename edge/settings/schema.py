@@ -29,10 +29,15 @@ def site_schema() -> dict[str, Any]:
 
 
 def _without_titles(value: Any, *, names: bool = False) -> Any:
-    """Return a schema without the titles that repeat the names; `names` says that the keys are names of properties."""
+    """Return a schema without the titles that repeat the names; `names` says that the keys are names of properties.
+
+    A host that does not say what machine it is fits both kinds: one of them is enough.
+    """
     if isinstance(value, dict):
         return {
-            key: _without_titles(inner, names=key in ("properties", "$defs") and not names)
+            "anyOf" if key == "oneOf" and not names else key: _without_titles(
+                inner, names=key in ("properties", "$defs") and not names
+            )
             for key, inner in value.items()
             if names or key != "title"
         }

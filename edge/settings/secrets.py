@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from edge.findings import Finding
 from edge.settings.palette import API_KEY_SECRET, TOKEN_SECRET
+from edge.settings.vsphere import PASSWORD_SECRET, SEED_SECRET
 from edge.settings.yamltext import Path_, dotted
 
 NAMESPACE = "edge-hosts"
@@ -43,7 +44,8 @@ def named(site: object) -> set[str]:
         TOKEN_SECRET,
         API_KEY_SECRET,
         "sshPrivateKey",
-        "hostKeySeed",
+        SEED_SECRET,
+        PASSWORD_SECRET,
     }
 
 

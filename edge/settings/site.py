@@ -14,7 +14,7 @@ from edge.settings.hosts import Host, OsName, Vmxnet3
 from edge.settings.network import AuthMode, CredentialProvider, EndpointMode, KubernetesVersion, Network, Region
 from edge.settings.palette import Palette
 from edge.settings.scalars import Cidr, Duration, Label, Switch, Text
-from edge.settings.vsphere import Vsphere
+from edge.settings.vsphere import Vcenter, Vsphere
 from edge.stages import Stage
 
 KINDS = ("site", "network", "build")
@@ -69,7 +69,10 @@ class Site(Model):
     healthy_timeout: Duration = Field(
         default=timedelta(minutes=20), description="How long a host may take to become healthy."
     )
-    vsphere: Vsphere | None = Field(default=None, description="Where virtual machines are made. Not built yet.")
+    vcenters: dict[Label, Vcenter] = Field(default={}, description="The vCenters by name; most sites have one.")
+    vsphere: Vsphere | None = Field(
+        default=None, description="Where virtual machines are made. With it, hosts are machines made on vSphere."
+    )
     hosts: dict[Label, Host] = Field(
         min_length=1, description="The hosts by name. The name is the Palette id and the host name."
     )

@@ -19,6 +19,8 @@ from edge.settings.network import GivenNetwork
 from edge.settings.palette import TOKEN_SECRET, ConfigToken, StaticNetwork, User
 from edge.settings.release import Release
 from edge.settings.site import Site
+from edge.settings.vm import VmSettings, vcenters_in_use, vm_settings
+from edge.settings.vsphere import SEED_SECRET, Vcenter
 from edge.stages import DEFAULTS, Stage
 
 T = TypeVar("T")
@@ -51,6 +53,7 @@ class HostSettings:
     static_network: StaticNetwork | None
     fips: bool
     made_from: str
+    vm: VmSettings | None
     value_secrets: frozenset[str]
 
     def secret_names(self) -> frozenset[str]:
@@ -83,11 +86,20 @@ class StackSettings(BaseModel):
 
     def host_view(self, name: str) -> HostSettings:
         """Return a host with the site's settings under its own. Raises KeyError for a name that is not there."""
-        return view(self.site, name)
+        return view(self.site, name, self.release)
 
     def host_views(self) -> tuple[HostSettings, ...]:
         """Return all hosts, in the order of the file."""
         return tuple(self.host_view(name) for name in self.site.hosts)
+
+    @property
+    def vcenters(self) -> Mapping[str, Vcenter]:
+        """Return the vCenters in which machines of this stack are made, by name; those that nobody uses are left out."""
+        return vcenters_in_use(self.site)
+
+    def vcenter(self, name: str) -> Vcenter:
+        """Return a vCenter of the site by its name. Raises KeyError for a name that is not there."""
+        return self.site.vcenters[name]
 
     def given_network(self) -> GivenNetwork:
         """Return the network whose values stand in the file; the only source that settings can have so far."""
@@ -105,11 +117,9 @@ class StackSettings(BaseModel):
 
         No stand-in is part of another one or of anything else, so that it can be found and masked.
         """
-        hashes = ("passwordHash", "passwd")
+        machines = any(host.machine == "vsphere" for host in self.site.hosts.values())
         return {
-            name: f"$6$ehmasked$ehmasked{at:04d}"
-            if any(path.endswith(hashes) for path in paths)
-            else f"ehmasked{at:04d}"
+            name: _stand_in(name, paths, at, machines)
             for at, (name, paths) in enumerate(self.secret_uses().items(), start=1000)
         }
 
@@ -121,12 +131,14 @@ class StackSettings(BaseModel):
         return frozenset(self.secret_uses())
 
 
-def view(site: Site, name: str) -> HostSettings:
-    """Return one host of a site with everything merged: mappings add up, other values replace the site's."""
+def view(site: Site, name: str, release: Release | None = None) -> HostSettings:
+    """Return one host of a site with everything merged: mappings add up, other values replace the site's.
+
+    Without a release a virtual machine knows only a template that the site names.
+    """
     host = site.hosts[name]
     defaults = DEFAULTS[site.stage]
     existing = isinstance(host, ExistingHost)
-    allow = host.allow_reboot if isinstance(host, ExistingHost) else None
     leaving = host.state != "active"
     return HostSettings(
         name=name,
@@ -138,9 +150,9 @@ def view(site: Site, name: str) -> HostSettings:
         state=host.state,
         force=host.force or host.state == "lost",
         protect=not leaving and (defaults.protect if host.protect is None else host.protect),
-        allow_reboot=(not existing or defaults.allow_reboot) if allow is None else allow,
+        allow_reboot=_first(host.allow_reboot, not existing or defaults.allow_reboot),
         ssh=_ssh(site, host),
-        host_key=host.host_key if isinstance(host, ExistingHost) else None,
+        host_key=host.host_key,
         proxy=_proxy(site, host),
         ca_certs=tuple(one for pem in _first(host.ca_certs, site.ca_certs) for one in certificates(pem)),
         accept_os=_first(host.accept_os, site.accept_os),
@@ -152,6 +164,7 @@ def view(site: Site, name: str) -> HostSettings:
         static_network=_first(host.static_network, site.palette.static_network),
         fips=site.fips,
         made_from=_made_from(host),
+        vm=vm_settings(site, name, release.vm_template if release else None),
         value_secrets=frozenset(ref.secret for ref in _value_secrets(site, host).values()),
     )
 
@@ -161,9 +174,15 @@ def _first(mine: T | None, theirs: T) -> T:
 
 
 def _made_from(host: ExistingHost | VsphereHost) -> str:
-    """Return, as JSON, what a machine is made from; the claim keeps it until the generation is raised."""
-    key = host.host_key if isinstance(host, ExistingHost) else None
-    return json.dumps({"machine": host.machine, "mode": host.mode, "hostKey": key or ""}, sort_keys=True)
+    """Return, as JSON, what a machine is made from; the claim keeps it until the generation is raised.
+
+    For a virtual machine only what the settings know: the template's identity and the host key are added where it is
+    made.
+    """
+    known: dict[str, str] = {"machine": host.machine, "mode": host.mode}
+    if isinstance(host, ExistingHost):
+        known["hostKey"] = host.host_key or ""
+    return json.dumps(known, sort_keys=True)
 
 
 def _proxy(site: Site, host: HostBase) -> Proxy | None:
@@ -230,7 +249,29 @@ def secret_uses(site: Site) -> dict[str, tuple[str, ...]]:
     for name, host in site.hosts.items():
         found |= {path.replace("*", name, 1): ref for path, ref in _value_secrets(site, host).items()}
         found |= _ssh_secrets(_ssh(site, host), f"site.hosts.{name}.ssh" if host.ssh else "site.ssh")
+    found |= _machine_secrets(site)
     uses: dict[str, set[str]] = {}
     for path, ref in found.items():
         uses.setdefault(ref.secret, set()).add(path)
     return {name: tuple(sorted(paths)) for name, paths in sorted(uses.items())}
+
+
+def _stand_in(name: str, paths: tuple[str, ...], number: int, machines: bool) -> str:
+    """Return a text that passes for one secret; `machines`: the public half of a login's key is asked for."""
+    if any(path.endswith(("passwordHash", "passwd")) for path in paths):
+        return f"$6$ehmasked$ehmasked{number:04d}"
+    if machines and any(path.endswith("ssh.privateKey") for path in paths):
+        from edge.vm.hostkey import stand_in_key  # slow to import, and seldom needed
+
+        return stand_in_key(name)
+    return f"ehmasked{number:04d}"
+
+
+def _machine_secrets(site: Site) -> dict[str, SecretRef]:
+    """Return the secrets that making virtual machines needs, by path; none for a site without one."""
+    machines = [name for name, host in site.hosts.items() if isinstance(host, VsphereHost)]
+    if not machines:
+        return {}
+    passwords = {f"site.vcenters.{name}.password": one.password for name, one in vcenters_in_use(site).items()}
+    seed = "site.vsphere" if site.vsphere else f"site.hosts.{machines[0]}.machine"
+    return {seed: SecretRef(secret=SEED_SECRET), **passwords}

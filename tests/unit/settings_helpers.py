@@ -33,6 +33,7 @@ RELEASE: dict[str, Any] = {
         "script": {"sha256": DIGEST},
         "binary": {"amd64": {"sha256": DIGEST}, "arm64": {"sha256": DIGEST}},
     },
+    "vm": {"template": "edge-template"},
     "kubernetes": "1.31.0",
 }
 
@@ -66,6 +67,27 @@ def site(*changes: Callable[[dict[str, Any]], None], **top: Any) -> dict[str, An
     for change in changes:
         change(raw)
     return raw
+
+
+VSPHERE: dict[str, Any] = {
+    "datacenter": "DC1",
+    "cluster": "edge",
+    "datastore": "ssd-1",
+    "network": "vlan-200",
+    "gateway": "10.200.0.1",
+    "nameservers": ["10.200.0.2"],
+}
+VCENTER: dict[str, Any] = {"server": "vcenter.example.com", "user": "edge-hosts@vsphere.local"}
+
+
+def vm_site(*changes: Callable[[dict[str, Any]], None], **top: Any) -> dict[str, Any]:
+    """Return a small site of two virtual machines and one machine that exists, with changes made to it."""
+    hosts = {
+        "plant-a": {"address": "10.200.0.21/24"},
+        "plant-b": {"address": "10.200.0.22/24"},
+        "plant-c": {"address": "10.200.0.13/24", "machine": "existing", "hostKey": HOST_KEY, "allowReboot": True},
+    }
+    return site(*changes, vcenters={"main": VCENTER}, vsphere=VSPHERE, hosts=hosts, **top)
 
 
 def put(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
@@ -160,5 +182,6 @@ CASES_OF_PLACES = (
     "network.serviceCidr", "network.remoteNodeCidrs", "network.eniAddresses", "network.region", "network.clusterCa",
     "network.kubernetesVersion", "ssh.privateKey", "ssh.jumpHost", "ssh.port", "hosts.plant-a", "hosts.plant-a.address",
     "hosts.plant-a.hostKey", "hosts.plant-a.proxy", "hosts.plant-a.ssh", "hosts.plant-a.machine", "hosts.plant-a.mode",
+    "vcenters", "vcenters.main", "vsphere.cpus", "vsphere.gateway", "hosts.plant-a.vsphere", "hosts.plant-a.mac",
     "hosts.plant-a.state", "hosts.plant-a.generation", "hosts.plant-a.caCerts", "hosts.plant-a.users", "hosts.plant-c",
 )  # fmt: skip

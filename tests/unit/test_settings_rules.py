@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from settings_helpers import DIGEST, HOST_KEY, RELEASE, SITE, drop, load, project, put, refused, site
+from settings_helpers import DIGEST, HOST_KEY, RELEASE, SITE, drop, load, project, put, refused, site, vm_site
 
 from edge.errors import SettingsError
 from edge.settings import load_stack
@@ -146,16 +146,14 @@ def test_extra_user_data_that_cannot_be_merged(tmp_path: Path, extra: Any, where
 
 
 def test_what_is_not_built_yet_is_one_finding_each(tmp_path: Path) -> None:
-    place = {"datacenter": "DC", "cluster": "c", "datastore": "d", "network": "n", "gateway": "10.200.0.1"}
-    raw = site(
-        put("vsphere", {**place, "nameservers": ["10.200.0.2"], "memory": "16GiB"}),
-        put("hosts", {f"plant-{x}": {"address": f"10.200.0.{n}/24"} for n, x in enumerate("abc", 11)}),
-        put("hosts.plant-c", {"address": "10.200.0.14", "machine": "existing", "mode": "appliance"}),
+    raw = vm_site(
+        put("hosts.plant-b.mode", "appliance"),
+        put("hosts.plant-c.mode", "appliance"),
         put("network", {"source": "lookup", "cluster": "plants"}),
     )
     findings = refused(tmp_path, raw)
-    assert set(findings) == {"site.network.source", "site.hosts.plant-a.machine", "site.hosts.plant-c.mode"}
-    assert "plant-a, plant-b" in findings["site.hosts.plant-a.machine"].problem
+    assert set(findings) == {"site.network.source", "site.hosts.plant-b.mode"}
+    assert "plant-b, plant-c" in findings["site.hosts.plant-b.mode"].problem
     assert all("not built yet" in finding.problem for finding in findings.values())
 
 
@@ -190,6 +188,13 @@ def test_an_unknown_kind_says_which_there_are(tmp_path: Path) -> None:
 
 # The table of stages. Each rule has a site that breaks it, and the place where it is seen.
 
+
+def virtual(raw: dict[str, Any]) -> None:
+    """Give a site virtual machines."""
+    made = vm_site()
+    raw |= {key: made[key] for key in ("vcenters", "vsphere", "hosts")}
+
+
 BREAKS: dict[str, tuple[tuple[Change, ...], dict[str, Any], str]] = {
     "agent.version.unpinned": ((), {"version": "latest"}, "releases/r-1.yaml: agent.version"),
     "agent.checksum.missing": (
@@ -210,13 +215,8 @@ BREAKS: dict[str, tuple[tuple[Change, ...], dict[str, Any], str]] = {
     "reboot.forbidden": ((put("hosts.plant-a.allowReboot", False),), {}, "site.hosts.plant-a.allowReboot"),
     "force.set": ((put("hosts.plant-a.force", True),), {}, "site.hosts.plant-a.force"),
     "protect.off": ((put("hosts.plant-a.protect", False),), {}, "site.hosts.plant-a.protect"),
-    "vm.small": (
-        (
-            put("vsphere", {"datacenter": "D", "cluster": "c", "datastore": "d", "network": "n",
-                            "gateway": "10.200.0.1", "nameservers": ["10.200.0.2"], "disk": "50GiB"}),
-            put("hosts.plant-a.machine", "existing"), put("hosts.plant-b.machine", "existing"),
-        ), {}, "site.vsphere",
-    ),
+    "vm.small": ((virtual, put("vsphere.disk", "50GiB")), {}, "site.vsphere"),
+    "vm.template.stack": ((virtual, put("vsphere.template", "my-own")), {}, "site.vsphere.template"),
 }  # fmt: skip
 
 
@@ -239,8 +239,9 @@ def test_a_broken_rule_is_as_bad_as_the_table_says(tmp_path: Path, rule: str, st
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_site_that_breaks_nothing_is_quiet_in_every_stage(tmp_path: Path, stage: Stage) -> None:
-    said = {where for where in all_findings(tmp_path, site(stage=stage)) if not where.startswith("site.network")}
+@pytest.mark.parametrize("made", [site, vm_site])
+def test_a_site_that_breaks_nothing_is_quiet_in_every_stage(tmp_path: Path, stage: Stage, made: Any) -> None:
+    said = {where for where in all_findings(tmp_path, made(stage=stage)) if not where.startswith("site.network")}
     assert said == set()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from settings_helpers import HOST_KEY, drop, load, put, refused, site
+from settings_helpers import HOST_KEY, drop, load, put, refused, site, vm_site
 
 RSA_1024 = (
     "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQDLL3ghKnVJ1ejdfZ4iHLMe5gd7dhmfBFiRbZ4sYTCV/hwghZTZFcaDRwK0DRxQoJAUYFtpjfHTLsk"
@@ -129,16 +129,15 @@ def test_a_wrong_value_is_refused_with_place_and_remedy(
 
 
 @pytest.mark.row("A1")
+@pytest.mark.parametrize("place", ["vsphere.", "hosts.plant-a.", "hosts.plant-b.vsphere."])
 @pytest.mark.parametrize(
-    ("size", "least"), [({"memory": "2GiB"}, "4GiB"), ({"disk": "20GiB"}, "32GiB"), ({"cpus": 1}, "2 or")]
+    ("size", "value", "least"), [("memory", "2GiB", "4GiB"), ("disk", "20GiB", "32GiB"), ("cpus", 1, "2 or")]
 )
-def test_a_virtual_machine_below_the_minimum_is_refused(tmp_path: Path, size: dict[str, Any], least: str) -> None:
-    places = {"datacenter": "DC", "cluster": "c", "datastore": "d", "network": "n", "gateway": "10.200.0.1"}
-    raw = site(put("vsphere", {**places, "nameservers": ["10.200.0.2"], **size}))
-    for host in raw["hosts"].values():
-        host["machine"] = "existing"
-    (finding,) = refused(tmp_path, raw).values()
-    assert finding.where == f"site.vsphere.{next(iter(size))}"
+def test_a_virtual_machine_below_the_minimum_is_refused(
+    tmp_path: Path, place: str, size: str, value: Any, least: str
+) -> None:
+    (finding,) = refused(tmp_path, vm_site(put(f"{place}{size}", value))).values()
+    assert finding.where == f"site.{place}{size}"
     assert least in finding.remedy
 
 
