@@ -1,4 +1,4 @@
-"""`edgectl plan STACK`: the resource tree without credentials, and which hosts would reboot or be replaced."""
+"""`edgectl plan STACK`: the resource tree without credentials, which hosts would reboot or be replaced, what VMs change."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from edge.errors import SettingsError
 from edge.plan import HostPlan, host_plans
 from edge.settings import StackSettings, load_stack
 
@@ -44,9 +46,48 @@ def plan_table(plans: list[HostPlan]) -> Table:
     for heading in ("host", "would", "reboots", "why"):
         table.add_column(heading)
     for plan in plans:
-        style = "red" if plan.replaces else ""
-        table.add_row(plan.name, plan.action, "yes" if plan.reboots else "no", plan.why, style=style)
+        style = "red" if plan.replaces or plan.refused else ""
+        table.add_row(plan.name, plan.action, "yes" if plan.reboots else "no", escape(plan.why), style=style)
     return table
+
+
+def change_table(plans: list[HostPlan]) -> Table | None:
+    """Return one row per difference of a virtual machine and what is done about it, None when there is none."""
+    table = Table(box=None, pad_edge=False, title="virtual machines", title_justify="left")
+    for heading in ("host", "setting", "is", "would be", "how", "because"):
+        table.add_column(heading, overflow="fold")
+    for plan in plans:
+        for one in plan.changes:
+            how = "new machine" if plan.action == "replace" else str(one.kind)
+            because = (
+                " ".join(part for part in (f"{one.note}.", one.remedy) if part) if plan.action != "replace" else ""
+            )
+            style = "red" if one.kind == "refused" and plan.action != "replace" else ""
+            cells = (plan.name, one.key, one.was, one.wanted, how, because)
+            table.add_row(*(escape(cell) for cell in cells), style=style)
+    return table if table.row_count else None
+
+
+def loud(plans: list[HostPlan]) -> list[str]:
+    """Return what nobody must overlook, as lines of markup: several hosts at once, a wrong order, what is refused."""
+    lines = []
+    replaced = [plan.name for plan in plans if plan.replaces]
+    if len(replaced) > 1:
+        lines.append(
+            f"[bold red]{len(replaced)} hosts would be made anew in one run: {', '.join(replaced)}.[/bold red]\n"
+            "Raise one generation at a time, and go on when that host is healthy."
+        )
+    cycled = [plan.name for plan in plans if plan.reboots and plan.action == "resize"]
+    if len(cycled) > 1:
+        lines.append(
+            f"[bold yellow]{len(cycled)} hosts would be power-cycled in one run: {', '.join(cycled)}.[/bold yellow]\n"
+            "Change one host at a time where the cluster cannot miss several."
+        )
+    lines += [f"[bold red]warning:[/bold red] {escape(plan.warning)}" for plan in plans if plan.warning]
+    refused = [plan.name for plan in plans if plan.refused]
+    if refused:
+        lines.append(f"[bold red]The run would stop at {', '.join(refused)}.[/bold red]")
+    return lines
 
 
 def command(
@@ -55,7 +96,7 @@ def command(
     stack_file: Annotated[Path | None, typer.Option(help="Another place of the stack file.")] = None,
     root: Annotated[Path, typer.Option(help="The project folder.")] = Path(),
 ) -> None:
-    """Print the resource tree without credentials, and say which hosts would reboot or be replaced."""
+    """Print the resource tree without credentials, and say which hosts would reboot, be replaced, or be refused."""
     console = Console()
     settings = load_stack(stack, root, stack_file=stack_file)
     known: dict[str, Any] | None = None
@@ -66,11 +107,13 @@ def command(
     console.print(resource_tree(_recording(settings, root.resolve(), stack_file), stack))
     plans = host_plans(settings, known)
     console.print(plan_table(plans))
-    replaced = [plan.name for plan in plans if plan.replaces]
-    if len(replaced) > 1:
-        console.print(
-            f"[bold red]{len(replaced)} hosts would be reinstalled in one run: {', '.join(replaced)}.[/bold red]\n"
-            "Raise one generation at a time, and go on when that host is healthy."
-        )
+    table = change_table(plans)
+    if table is not None:
+        console.print()
+        console.print(table)
+    for line in loud(plans):
+        console.print(line)
     if known is None:
         console.print("[dim]Without --facts every host counts as not joined yet.[/dim]")
+    if any(plan.refused for plan in plans):
+        raise typer.Exit(SettingsError.exit_code)

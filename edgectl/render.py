@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,16 +20,23 @@ from edge.network import NetworkFacts
 from edge.packages import FAMILIES, packages, services
 from edge.releases import Installer, installer
 from edge.settings import HostSettings, StackSettings, load_stack
+from edge.settings.access import KeyFile, key_secret
 from edge.settings.translate import nearest
 from edge.steps_values import agent_values, prepare_values, started_values
 from edge.userdata import render_userdata
+from edge.vm.guestinfo import METADATA, USER_DATA, extra_config, metadata
+from edge.vm.guestinfo import user_data as first_boot
+from edge.vm.hostkey import HostKey
 from edgectl.check import wide_console
 
 MASK = "••••"
 EPOCH = "made-when-it-registers"
+MACHINE = "uuid-of-the-machine"
 INSTANCE_VERSION = "VERSION-OF-THE-INSTANCE"
 _APART = {"EH_USERDATA": "(see above)", "EH_USERDATA_CORE_SHA": "(of the real values)"}
 _TOKEN = "ehmaskedtoken"  # noqa: S105  (stands for the token, and is replaced by the mask)
+_HOST_KEY = "ehmaskedhostkey"  # stands for the private key of a virtual machine
+_PUBLIC = "ssh-ed25519 (derived from the secret hostKeySeed)"
 
 
 def command(
@@ -38,21 +45,32 @@ def command(
     stack_file: Annotated[Path | None, typer.Option(help="Another place of the stack file.")] = None,
     root: Annotated[Path, typer.Option(help="The project folder.")] = Path(),
     full: Annotated[bool, typer.Option(help="Print values of several lines in full.")] = False,
-    user_data: Annotated[bool, typer.Option("--user-data", help="Print the user-data only.")] = False,
+    user_data: Annotated[bool, typer.Option("--user-data", help="Print the agent's user-data only.")] = False,
+    vm_metadata: Annotated[bool, typer.Option("--vm-metadata", help="Print the metadata of the VM only.")] = False,
+    vm_user_data: Annotated[
+        bool, typer.Option("--vm-user-data", help="Print what cloud-init does at the VM's first boot only.")
+    ] = False,
 ) -> None:
-    """Show what a host would get: user-data, packages, downloads and the values of every step; secrets are masked."""
+    """Show what a host would get: user-data, packages, downloads and the values of every step; secrets are masked.
+
+    For a VM also metadata and user-data of its first boot, and the keys that it gets in vSphere.
+    """
     settings = load_stack(stack, root, stack_file=stack_file)
     if host not in settings.site.hosts:
         near = nearest(host, settings.site.hosts)
         hint = f"Did you mean {near}? " if near else ""
         there = ", ".join(settings.site.hosts)
         raise SettingsError([Finding("site.hosts", host, "is no host of this stack", f"{hint}There are: {there}.")])
-    masked = Masked(settings, settings.host_view(host))
-    if user_data:
-        typer.echo(masked.user_data(), nl=False)
+    view = settings.host_view(host)
+    masked = Masked(settings, view)
+    wanted = {masked.user_data: user_data, masked.vm_metadata: vm_metadata, masked.vm_user_data: vm_user_data}
+    if any(wanted.values()):
+        typer.echo("---\n".join(text() for text, asked in wanted.items() if asked), nl=False)
         return
     console = wide_console()
-    _print_user_data(console, masked.user_data())
+    if view.vm is not None:
+        _print_machine(console, masked)
+    _print_yaml(console, "user-data", "/var/lib/edge-hosts/user-data, mode 0600", masked.user_data())
     _print_packages(console, settings)
     console.print(download_table(settings))
     console.print()
@@ -68,13 +86,43 @@ class Masked:
         self._settings = settings
         self._host = host
         self._secrets = settings.stand_ins()
+        self._machine = "" if host.vm is None else MACHINE
 
     def user_data(self) -> str:
         """Return the user-data as it would be, masked."""
         text = render_userdata(
-            self._host, self._settings, token=_TOKEN, epoch=EPOCH, machine_uuid="", secrets=self._secrets
+            self._host,
+            self._settings,
+            token=_TOKEN,
+            epoch=EPOCH,
+            machine_uuid=self._machine,
+            secrets=self._secrets,
         )
         return self._mask(text)
+
+    def vm_metadata(self) -> str:
+        """Return the metadata of a virtual machine. Raises SettingsError for a host that is none."""
+        return metadata(self._host, self._settings)
+
+    def vm_user_data(self) -> str:
+        """Return the user-data of a virtual machine's first boot, masked; the host key is known with the seed only."""
+        return self._mask(first_boot(self._host, HostKey(_HOST_KEY, _PUBLIC), self._authorized()))
+
+    def vm_keys(self) -> dict[str, str]:
+        """Return the configuration keys of a virtual machine in vSphere; both documents are shown apart."""
+        keys = extra_config(self._settings, self._host, HostKey(_HOST_KEY, _PUBLIC), self._authorized())
+        apart = {METADATA: "(see above, encoded)", USER_DATA: "(see above, encoded; a secret)"}
+        return {name: apart.get(name, value) for name, value in keys.items()}
+
+    def _authorized(self) -> tuple[str, ...]:
+        """Return who may log in; a public half that has to be read from a private key is only named."""
+        ssh = self._host.ssh
+        if ssh.authorized_keys:
+            return ssh.authorized_keys
+        if isinstance(ssh.private_key, KeyFile):
+            return (f"(public half of the file {ssh.private_key.file})",)
+        secret = key_secret(ssh.private_key)
+        return (f"(public half of the secret {secret})",) if secret else ()
 
     def steps(self) -> dict[str, dict[str, str]]:
         """Return the values of every remote step by its name, masked; the user-data is shown apart."""
@@ -82,22 +130,38 @@ class Masked:
         network = NetworkFacts.given(settings)
         table = endpoint_table(query_for(settings, network, host))
         asked = INSTANCE_VERSION if settings.release.agent.version == "instance" else None
+        more: dict[str, Any] = {"machine": self._machine, "instance_version": asked}
         steps = {
-            "checks": checks_values(settings, host, network, table, secrets=secrets, instance_version=asked),
-            "prepare": prepare_values(settings, host, network, secrets),
-            "agent": agent_values(settings, host, network, secrets, token=_TOKEN, epoch=EPOCH, instance_version=asked),
-            "started": started_values(settings, host, epoch=EPOCH, instance_version=asked),
+            "checks": checks_values(settings, host, network, table, secrets=secrets, **more),
+            "prepare": prepare_values(settings, host, network, secrets, machine=self._machine),
+            "agent": agent_values(settings, host, network, secrets, token=_TOKEN, epoch=EPOCH, **more),
+            "started": started_values(settings, host, epoch=EPOCH, **more),
         }
         return {step: {name: self._mask(value) for name, value in values.items()} for step, values in steps.items()}
 
     def _mask(self, text: str) -> str:
-        for stand_in in (_TOKEN, *self._secrets.values()):
+        for stand_in in (_TOKEN, _HOST_KEY, *self._secrets.values()):
             text = text.replace(stand_in, MASK)
         return text
 
 
-def _print_user_data(console: Console, text: str) -> None:
-    console.print("[bold]user-data[/bold]  /var/lib/edge-hosts/user-data, mode 0600")
+def _print_machine(console: Console, masked: Masked) -> None:
+    """Print what a virtual machine gets before its first boot."""
+    _print_yaml(console, "VM metadata", "guestinfo.metadata, kept by the guest", masked.vm_metadata())
+    console.print()
+    _print_yaml(console, "VM user-data", "guestinfo.userdata, cleared after the first boot", masked.vm_user_data())
+    console.print()
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title="VM configuration keys", title_justify="left")
+    table.add_column("key")
+    table.add_column("is", overflow="fold")
+    for name, value in masked.vm_keys().items():
+        table.add_row(name, Text(value))
+    console.print(table)
+    console.print()
+
+
+def _print_yaml(console: Console, title: str, place: str, text: str) -> None:
+    console.print(f"[bold]{title}[/bold]  {place}")
     if console.is_terminal:
         console.print(Syntax(text, "yaml", theme="ansi_light", background_color="default", word_wrap=True))
     else:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from settings_helpers import HASH, ROOT, SITE, STACKS, project, put, site
+from settings_helpers import HASH, HOST_KEY, ROOT, SITE, STACKS, project, put, site
+from vm_samples import vm_site
 
 from edge.settings import load_stack
 from edgectl import app
@@ -94,3 +95,65 @@ def test_wrong_settings_are_said_before_anything_is_shown(capsys: pytest.Capture
     code, out, err = run(capsys, "plant-dev", "plant-a", "--root", str(tmp_path))
     assert (code, out) == (2, "")
     assert "site.colour" in err
+
+
+# A virtual machine
+
+
+@pytest.mark.row("A2", "A3", "C1")
+def test_a_machine_shows_what_it_gets_before_its_first_boot(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    project(tmp_path, vm_site())
+    code, out, _ = run(capsys, "plant-dev", "plant-a", "--root", str(tmp_path))
+    assert code == 0
+    for part in (
+        "VM metadata",
+        "instance-id: edge-hosts.plant-dev-plant-a-g1",
+        "10.200.0.11/24",
+        "VM user-data",
+        f"ed25519_private: {MASK}",
+        "(public half of the secret sshPrivateKey)",
+        "edge-hosts.owner",
+        "guestinfo.userdata.encoding",
+        "EH_MACHINE",
+        "uuid-of-the-machine",
+    ):
+        assert part in out, part
+    assert "PRIVATE KEY" not in out
+    assert "ehmasked" not in out
+
+
+@pytest.mark.parametrize(
+    ("ssh", "shown"),
+    [
+        ({"user": "edge", "privateKey": "agent", "authorizedKeys": [HOST_KEY]}, HOST_KEY),
+        ({"user": "edge", "privateKey": {"file": "keys/login"}}, "keys/login"),
+        ({"user": "edge", "privateKey": {"secret": "plantKey"}}, "(public half of the secret plantKey)"),
+    ],
+)
+def test_who_may_log_in_is_named_and_no_key_is_read(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, ssh: dict[str, object], shown: str
+) -> None:
+    project(tmp_path, vm_site(put("ssh", ssh)))
+    code, out, err = run(capsys, "plant-dev", "plant-a", "--root", str(tmp_path), "--vm-user-data")
+    assert code == 0, err
+    (key,) = yaml.safe_load(out)["users"][0]["ssh_authorized_keys"]
+    assert shown in key
+
+
+def test_each_document_alone_is_yaml_and_always_the_same(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    project(tmp_path, vm_site())
+    _, first, _ = run(capsys, "plant-dev", "plant-a", "--root", str(tmp_path), "--vm-metadata")
+    _, again, _ = run(capsys, "plant-dev", "plant-a", "--root", str(tmp_path), "--vm-metadata")
+    assert first == again
+    assert yaml.safe_load(first)["local-hostname"] == "plant-a"
+    _, both, _ = run(capsys, "plant-dev", "plant-a", "--root", str(tmp_path), "--vm-metadata", "--vm-user-data")
+    metadata, user_data = yaml.safe_load_all(both)
+    assert metadata["network"]["version"] == 2
+    assert user_data["ssh_keys"]["ed25519_private"] == MASK
+
+
+def test_a_host_that_is_no_machine_of_ours_has_no_metadata(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    project(tmp_path, SITE)
+    code, out, err = run(capsys, "plant-dev", "plant-a", "--root", str(tmp_path), "--vm-metadata")
+    assert (code, out) == (2, "")
+    assert "site.hosts.plant-a.machine" in err
