@@ -18,6 +18,7 @@ from edge.waiting import decide
 OUTAGE_SECONDS = 600.0
 # How long a machine may refuse logins: briefly at any time (a boot that ends with `nologin`), and long after an installer.
 LOGIN_SOON_SECONDS = 90.0
+LOGIN_AFTER_FIRST_BOOT_SECONDS = 600.0
 LOGIN_AFTER_REBOOT_SECONDS = 1800.0
 
 
@@ -62,7 +63,7 @@ class Hooks:
         """Return the binding that repeats what Palette calls pending, until the `timeout` input has passed."""
         return self._binding("edge-hosts-pending", _pending_limit)
 
-    def login(self, *, jump_host: bool, after_reboot: bool) -> Optional[ResourceHookBinding]:
+    def login(self, *, jump_host: bool, after_reboot: bool, first_boot: bool = False) -> Optional[ResourceHookBinding]:
         """Return the binding of a remote step, None where nothing of it is ever repeated.
 
         The command provider repeats a refused login by itself, but behind a jump host it repeats the handshake on one
@@ -74,4 +75,7 @@ class Hooks:
         if after_reboot:
             limit = LOGIN_AFTER_REBOOT_SECONDS
             return self._binding("edge-hosts-login-after-reboot", lambda _args: limit, logins=True)
+        if first_boot:
+            soon = LOGIN_AFTER_FIRST_BOOT_SECONDS
+            return self._binding("edge-hosts-login-after-first-boot", lambda _args: soon, logins=True)
         return self._binding("edge-hosts-login", lambda _args: LOGIN_SOON_SECONDS, logins=True)

@@ -13,7 +13,7 @@ from pulumi import Input, Output, ResourceOptions
 from components import names
 from components.hooks import Hooks
 from components.login import Login
-from components.machine import ExistingMachine
+from components.machine import ExistingMachine, Machine
 from components.network import EksNetwork
 from components.registration import (
     EdgeHostClaim,
@@ -23,7 +23,9 @@ from components.registration import (
 )
 from components.remote_step import AgentStarted, HostChecks, HostPreparation, PaletteAgent
 from components.secrets import Secrets
+from components.site_vms import SiteVms
 from components.version import wanted_version
+from components.vsphere_machine import VsphereMachine
 from edge.checks.values import checks_values
 from edge.endpoints import endpoint_table, query_for
 from edge.network import NetworkFacts
@@ -34,7 +36,7 @@ from edge.steps_values import agent_values, prepare_values, started_values
 
 @dataclass(frozen=True)
 class EdgeHostArgs:
-    """What one host needs of its site: settings, the network's outputs, the registration token, secrets, hooks.
+    """What one host needs of its site: settings, the network's outputs, the registration token, secrets, hooks, its VMs.
 
     `instance_version` is the agent's version that a dedicated instance answers, None where the release pins one.
     """
@@ -45,6 +47,7 @@ class EdgeHostArgs:
     token: Output[str]
     secrets: Secrets
     hooks: Hooks
+    vms: SiteVms
     instance_version: Output[Optional[str]]
 
 
@@ -61,12 +64,14 @@ class EdgeHost(pulumi.ComponentResource):
         super().__init__(names.token("EdgeHost"), name, {"address": str(args.host.address)}, opts)
         self._args = args
         host = args.host
+        self._wanted = self._made_from_wanted()
         self.claim = self._claim()
         # No `depends_on` on a component: where a claim fails, the engine would not know the component that it skipped, and
         # end the run for all hosts. What a machine is made of waits for the claim's outputs, every step for the claim.
-        self.machine = ExistingMachine(host, self.claim.made_from, ResourceOptions(parent=self))
-        self._login = Login(host, self.machine.address, args.secrets, args.settings.root)
-        self.checks = self._step(HostChecks, self._checks_values(), after=[self.claim, self.machine])
+        self.machine = self._machine()
+        self._login = Login(host, self.machine.address, self.machine.host_key, args.secrets, args.settings.root)
+        first = [self.claim, *self.machine.ready]
+        self.checks = self._step(HostChecks, self._checks_values(), after=first, first_boot=host.vm is not None)
         self.preparation = self._step(HostPreparation, self._prepare_values(), after=[self.checks])
         self.registration = self._registration()
         self.agent = self._agent()
@@ -91,9 +96,20 @@ class EdgeHost(pulumi.ComponentResource):
             "force": host.force,
         }
 
+    def _made_from_wanted(self) -> Output[str]:
+        """Return what the next machine of this host would be made from; the claim freezes it."""
+        host = self._args.host
+        return Output.from_input(host.made_from) if host.vm is None else self._args.vms.wanted(host, host.vm)
+
+    def _machine(self) -> Machine:
+        host, opts = self._args.host, ResourceOptions(parent=self)
+        if host.vm is None:
+            return ExistingMachine(host, self.claim.made_from, opts)
+        return VsphereMachine(self._args.vms.args(host, host.vm), self.claim, self._wanted, opts)
+
     def _claim(self) -> EdgeHostClaim:
         host = self._args.host
-        inputs: dict[str, Input[Any]] = {**self._identity(), "made_from_wanted": host.made_from}
+        inputs: dict[str, Input[Any]] = {**self._identity(), "made_from_wanted": self._wanted}
         return EdgeHostClaim(names.child(host.name, "claim"), inputs, self._in_palette(after=[], protect=host.protect))
 
     def _registration(self) -> EdgeHostRegistration:
@@ -129,13 +145,16 @@ class EdgeHost(pulumi.ComponentResource):
         )
 
     def _agent(self) -> PaletteAgent:
-        """Return the agent step; `lost` keeps it out of the delete, because the machine cannot be reached any more."""
+        """Return the agent step. Its delete uninstalls, on an existing machine only: a VM goes with all that is on it.
+
+        `lost` keeps it out of the delete, because the machine cannot be reached any more.
+        """
         host = self._args.host
         step: PaletteAgent = self._step(
             PaletteAgent,
             self._agent_values(),
             after=[self.registration],
-            delete="uninstall",
+            delete="uninstall" if host.vm is None else None,
             protect=host.protect,
             retain_on_delete=host.state == "lost",
         )
@@ -226,6 +245,7 @@ class EdgeHost(pulumi.ComponentResource):
                 "release": settings.release.id,
                 "generation": host.generation,
                 "epoch": given["epoch"],
+                **given["machine"],
             }
 
         plain = Output.all(
@@ -236,6 +256,7 @@ class EdgeHost(pulumi.ComponentResource):
             arch=self.healthy.arch,
             agent_version=self.healthy.agent_version,
             epoch=self.registration.epoch,
+            machine=self.machine.facts,
             checks=self.checks.stdout,
             preparation=Output.unsecret(self.preparation.stdout),
         )

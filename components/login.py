@@ -16,41 +16,52 @@ from edge.settings.access import DEFAULT_KEY_SECRET
 PER_DIAL_TIMEOUT = 15
 # Refused dials: 14 are about half a minute, enough for a host that refuses logins at the end of its boot.
 DIALS_AT_ANY_TIME = 14
+# From four minutes, where connections are refused, to twenty, where nothing answers: a new VM boots, and cloud-init writes
+# its host key before sshd starts.
+DIALS_AFTER_FIRST_BOOT = 60
 # About twenty minutes: an installer runs, and the machine reboots.
 DIALS_AFTER_REBOOT = 240
 # Behind a jump host the provider repeats the handshake on one socket, which cannot succeed; a hook repeats the command.
 DIALS_BEHIND_JUMP_HOST = 4
 
 
+def private_key(key: Any, where: str, secrets: Secrets, root: Path) -> Optional[Input[str]]:
+    """Return a private key as a secret, or None when an SSH agent or a password takes its place.
+
+    Raises SettingsError when the key file cannot be read.
+    """
+    if key == "secret":
+        return secrets.get(DEFAULT_KEY_SECRET)
+    if isinstance(key, SecretRef):
+        return secrets.get(key.secret)
+    if not isinstance(key, KeyFile):
+        return None
+    path = (root / key.file).expanduser()
+    try:
+        return Output.secret(path.read_text("utf-8"))
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror or error}"
+        remedy = "Give the path of an existing key file, or write `privateKey: secret`."
+        raise SettingsError([Finding(where, str(path), problem, remedy)]) from None
+
+
 class Login:
     """The login of one host: makes connection arguments for each step, with the dials that the step needs."""
 
-    def __init__(self, host: HostSettings, address: Input[str], secrets: Secrets, root: Path) -> None:
+    def __init__(
+        self, host: HostSettings, address: Input[str], host_key: Input[Optional[str]], secrets: Secrets, root: Path
+    ) -> None:
         self.behind_jump_host = host.ssh.jump_host is not None
         self.user = host.ssh.user
         self._host = host
         self._address = address
+        # None is a host key that is not pinned; the argument's type does not say so.
+        self._host_key: Any = host_key
         self._secrets = secrets
         self._root = root
 
     def _key(self, key: Any, where: str) -> Optional[Input[str]]:
-        """Return a private key as a secret, or None when an SSH agent or a password takes its place.
-
-        Raises SettingsError when the key file cannot be read.
-        """
-        if key == "secret":
-            return self._secrets.get(DEFAULT_KEY_SECRET)
-        if isinstance(key, SecretRef):
-            return self._secrets.get(key.secret)
-        if not isinstance(key, KeyFile):
-            return None
-        path = (self._root / key.file).expanduser()
-        try:
-            return Output.secret(path.read_text("utf-8"))
-        except OSError as error:
-            problem = f"cannot be read: {error.strerror or error}"
-            remedy = "Give the path of an existing key file, or write `privateKey: secret`."
-            raise SettingsError([Finding(where, str(path), problem, remedy)]) from None
+        return private_key(key, where, self._secrets, self._root)
 
     def _jump(self, dials: int) -> Optional[remote.ProxyConnectionArgs]:
         ssh = self._host.ssh
@@ -73,10 +84,10 @@ class Login:
             per_dial_timeout=PER_DIAL_TIMEOUT,
         )
 
-    def connection(self, *, after_reboot: bool = False) -> remote.ConnectionArgs:
-        """Return the arguments of one connection; `after_reboot` allows the dials of an installer and a boot."""
+    def connection(self, *, after_reboot: bool = False, first_boot: bool = False) -> remote.ConnectionArgs:
+        """Return the arguments of one connection, with the dials that an installer and a boot, or a first boot, need."""
         ssh = self._host.ssh
-        dials = DIALS_AFTER_REBOOT if after_reboot else DIALS_AT_ANY_TIME
+        dials = DIALS_AFTER_REBOOT if after_reboot else DIALS_AFTER_FIRST_BOOT if first_boot else DIALS_AT_ANY_TIME
         return remote.ConnectionArgs(
             host=self._address,
             port=float(ssh.port),
@@ -84,7 +95,7 @@ class Login:
             private_key=self._key(ssh.private_key, f"site.hosts.{self._host.name}.ssh.privateKey"),
             private_key_password=self._secrets.get(ssh.passphrase.secret) if ssh.passphrase else None,
             password=self._secrets.get(ssh.password.secret) if ssh.password else None,
-            host_key=self._host.host_key,
+            host_key=self._host_key,
             proxy=self._jump(dials),
             dial_error_limit=DIALS_BEHIND_JUMP_HOST if self.behind_jump_host else dials,
             per_dial_timeout=PER_DIAL_TIMEOUT,

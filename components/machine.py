@@ -1,9 +1,10 @@
 """The machine of an edge host: what every kind gives to the rest of the chain, and the kind that already exists."""
 
-from typing import Optional, Protocol
+from collections.abc import Sequence
+from typing import Any, Optional, Protocol
 
 import pulumi
-from pulumi import Input, Output, ResourceOptions
+from pulumi import Input, Output, Resource, ResourceOptions
 
 from components import names
 from edge.settings import HostSettings
@@ -13,11 +14,14 @@ class Machine(Protocol):
     """What the chain needs of a machine, whatever it is made of.
 
     `uuid` tells one machine of a name from the next; it is empty for an existing machine, which is told apart by the
-    generation alone.
+    generation alone. `ready` is what the first step on the machine waits for, `facts` what the stack exports of it.
     """
 
     address: Output[str]
     uuid: Output[str]
+    host_key: Input[Optional[str]]
+    ready: Sequence[Resource]
+    facts: Output[dict[str, Any]]
 
 
 class ExistingMachine(pulumi.ComponentResource):
@@ -35,4 +39,7 @@ class ExistingMachine(pulumi.ComponentResource):
         )
         self.address = Output.from_input(str(host.address))
         self.uuid = Output.from_input("")
+        self.host_key: Input[Optional[str]] = host.host_key
+        self.ready: Sequence[Resource] = (self,)
+        self.facts: Output[dict[str, Any]] = Output.from_input({})
         self.register_outputs({"address": self.address, "uuid": self.uuid, "made_from": made_from})

@@ -45,6 +45,7 @@ class RemoteStep(remote.Command):
         delete: Optional[str] = None,
         protect: bool = False,
         retain_on_delete: bool = False,
+        first_boot: bool = False,
     ) -> None:
         step = self.step
         command = login_command("run")
@@ -56,9 +57,11 @@ class RemoteStep(remote.Command):
                 protect=protect,
                 retain_on_delete=retain_on_delete,
                 additional_secret_outputs=["stdout", "stderr"] if self.has_secrets else None,
-                hooks=hooks.login(jump_host=login.behind_jump_host, after_reboot=self.after_reboot),
+                hooks=hooks.login(
+                    jump_host=login.behind_jump_host, after_reboot=self.after_reboot, first_boot=first_boot
+                ),
             ),
-            connection=login.connection(after_reboot=self.after_reboot),
+            connection=login.connection(after_reboot=self.after_reboot, first_boot=first_boot),
             create=command,
             update=command,
             delete=None if delete is None else login_command(delete),

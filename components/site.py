@@ -14,8 +14,10 @@ from components.hooks import Hooks
 from components.host import EdgeHost, EdgeHostArgs
 from components.network import EksNetwork
 from components.secrets import Secrets
+from components.site_vms import SiteVms
 from components.token import RegistrationToken
 from components.version import instance_version
+from components.vsphere_machine import VsphereMachine
 from edge.network import NetworkFacts
 from edge.settings import StackSettings
 from edge.site_exports import firewall_rows, profile_values
@@ -53,16 +55,18 @@ class EdgeSite(pulumi.ComponentResource):
         hooks = Hooks()
         version = instance_version(settings, args.secrets)
         self.token = RegistrationToken(f"{name}-token", settings, args.secrets, hooks, child)
+        vms = SiteVms(settings, args.secrets, self)
+        views = {host: settings.host_view(host) for host in settings.site.hosts}
         self.hosts = {
-            host: EdgeHost(
-                host,
-                EdgeHostArgs(
-                    settings, settings.host_view(host), self.network, self.token.token, args.secrets, hooks, version
-                ),
+            name: EdgeHost(
+                name,
+                EdgeHostArgs(settings, view, self.network, self.token.token, args.secrets, hooks, vms, version),
                 child,
             )
-            for host in settings.site.hosts
+            for name, view in views.items()
         }
+        machines = {name: host.machine for name, host in self.hosts.items()}
+        vms.finish({name: one for name, one in machines.items() if isinstance(one, VsphereMachine)}, views)
         self.exports = self._exports(settings)
         self.register_outputs({"release": settings.release.id, "hosts": list(self.hosts)})
 

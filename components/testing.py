@@ -38,6 +38,21 @@ OUTPUTS: Mapping[str, Mapping[str, Any]] = {
     },
     "pulumi-python:dynamic/edge:RegistrationToken": {"token": "token-of-the-recording"},
 }
+# What a vCenter answers to a look-up by name; an id tells what was asked for.
+LOOKUPS: Mapping[str, Mapping[str, Any]] = {
+    "vsphere:index/getVirtualMachine:getVirtualMachine": {
+        "guestId": "ubuntu64Guest",
+        "firmware": "efi",
+        "efiSecureBootEnabled": True,
+        "scsiType": "pvscsi",
+        "disks": [
+            {"size": 20, "thinProvisioned": True, "eagerlyScrub": False, "label": "Hard disk 1", "unitNumber": 0}
+        ],
+        "networkInterfaceTypes": ["vmxnet3"],
+    },
+    "vsphere:index/getHost:getHost": {"resourcePoolId": "pool-of-the-host"},
+    "vsphere:index/getComputeCluster:getComputeCluster": {"resourcePoolId": "pool-of-the-cluster"},
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,8 @@ class Registration:
     deleted_with: str
     aliases: int
     on_error: tuple[str, ...]
+    import_id: str = ""
+    provider: str = ""
 
     def is_secret(self, name: str) -> bool:
         """Return whether the input `name` is wrapped as a secret as a whole."""
@@ -129,7 +146,10 @@ class RecordingMocks(Mocks):
         return f"{args.name}-id", state
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], Optional[list[tuple[str, str]]]]:
-        raise NotImplementedError(f"the recording has no answer for {args.token}")
+        if not args.token.startswith("vsphere:index/get"):
+            raise NotImplementedError(f"the recording has no answer for {args.token}")
+        kind = args.token.rsplit(":get", 1)[-1]
+        return {"id": f"{kind}-{args.args.get('name', '')}", **args.args, **LOOKUPS.get(args.token, {})}, []
 
 
 class RecordingMonitor(MockMonitor):
@@ -144,6 +164,10 @@ class RecordingMonitor(MockMonitor):
             if request.type != "pulumi:pulumi:Stack":
                 self.recording.resources.append(_registration(request))
             return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+
+    def Invoke(self, request: Any) -> Any:  # noqa: N802
+        with own_event_loop():
+            return super().Invoke(request)  # type: ignore[no-untyped-call]
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
         if request.urn.split("::")[2] == "pulumi:pulumi:Stack":
@@ -177,7 +201,14 @@ def _registration(request: Any) -> Registration:
         deleted_with=_name(request.deletedWith),
         aliases=len(request.aliases),
         on_error=tuple(request.hooks.on_error),
+        import_id=request.importId,
+        provider=_provider_name(request.provider),
     )
+
+
+def _provider_name(reference: str) -> str:
+    """Return the name of an explicit provider; its reference is URN and id."""
+    return _name(reference.rpartition("::")[0]) if reference else ""
 
 
 def record(

@@ -7,6 +7,7 @@ from typing import Any
 
 from components.testing import SECRET_KEY, Recording, Registration
 from tests.components.harness import canary
+from tests.components.vm_rules import vm_problems
 
 COMMANDS = ("checks", "preparation", "agent", "started")
 DYNAMIC = {
@@ -24,6 +25,7 @@ NEEDS: Mapping[str, set[str]] = {
     "started": {"agent"},
     "healthy": {"started", "registration"},
 }
+SECRETS = ("registrationToken", "proxyPassword", "sshPrivateKey", "hostKeySeed", "vspherePassword")
 ALWAYS_SECRET = {
     "checks": ("connection",),
     "preparation": ("connection",),
@@ -33,7 +35,7 @@ ALWAYS_SECRET = {
 
 
 def problems(recording: Recording, hosts: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return every broken rule; `hosts` says per host what is expected: protect, retain, jump, secrets in all steps."""
+    """Return every broken rule; `hosts` says per host what is expected: protect, retain, jump, secrets in all steps, vm."""
     found = [*_leaks(recording), *_components(recording)]
     for host, expected in hosts.items():
         links = {role: recording.get(f"{host}-{role}") for role in NEEDS}
@@ -41,6 +43,8 @@ def problems(recording: Recording, hosts: Mapping[str, Mapping[str, Any]]) -> li
             found += [f"{link.name}: {problem}" for problem in _link(host, role, link, expected)]
         for role in COMMANDS:
             found += [f"{host}-{role}: {problem}" for problem in _command(role, links[role], expected)]
+        if expected.get("vm"):
+            found += vm_problems(recording, host, site="lab", protect=expected["protect"])
     return found
 
 
@@ -69,7 +73,7 @@ def _link(host: str, role: str, link: Registration, expected: Mapping[str, Any])
 def _command(role: str, link: Registration, expected: Mapping[str, Any]) -> Iterator[str]:
     if link.plain("update") != link.plain("create"):
         yield "runs something else on update than on create"
-    if bool(link.plain("delete")) != (role == "agent"):
+    if bool(link.plain("delete")) != (role == "agent" and not expected.get("vm")):
         yield f"has delete={link.plain('delete')!r}"
     if "uninstall" not in (link.plain("delete") or "uninstall"):
         yield "does not uninstall on delete"
@@ -110,7 +114,8 @@ def _components(recording: Recording) -> Iterator[str]:
 
 def _leaks(recording: Recording) -> Iterator[str]:
     """Yield every place where a secret's value stands in an input that is not wrapped, or in an export."""
-    values = [canary(name) for name in ("registrationToken", "proxyPassword", "sshPrivateKey")]
+    values = [canary(name) for name in SECRETS]
+    values += [line for line in canary("sshPrivateKey").splitlines() if not line.startswith("-----")]
     for link in recording.resources:
         for path, text in _clear_texts(link.inputs, link.name):
             if any(value in text for value in values):

@@ -15,7 +15,11 @@ from tests.components.harness import ROOT
 
 # What is broken: the file, the line as it is, and the line as a hurried person would leave it.
 BREAKS = {
-    "a depends_on": ("components/host.py", "after=[self.claim, self.machine]", "after=[self.machine]"),
+    "a depends_on": (
+        "components/host.py",
+        "first = [self.claim, *self.machine.ready]",
+        "first = [*self.machine.ready]",
+    ),
     "the order of agent and readiness": (
         "components/host.py",
         "after=[self.started, self.registration]",
@@ -23,7 +27,58 @@ BREAKS = {
     ),
     "a secret": ("components/secrets.py", "self._config.get_secret(name)", "self._config.get(name)"),
     "an update": ("components/remote_step.py", "update=command,", 'update="true",'),
-    "a delete": ("components/host.py", 'delete="uninstall",', ""),
+    "a delete": ("components/host.py", 'delete="uninstall" if host.vm is None else None,', ""),
+    "a delete on a VM": ("components/host.py", 'delete="uninstall" if host.vm is None else None', 'delete="uninstall"'),
+    "ignore_changes": ("components/vsphere_machine.py", "ignore_changes=list(", "replace_on_changes=list("),
+    "what is ignored": ("components/vsphere_machine.py", '("extraConfig", "hostSystemId"', '("hostSystemId"'),
+    "replace_trigger": (
+        "components/vsphere_machine.py",
+        "replace_trigger=claim.generation.apply",
+        "annotation=claim.generation.apply",
+    ),
+    "a trigger that passes by the guard": (
+        "components/vsphere_machine.py",
+        "replace_trigger=claim.generation.apply(lambda number: str(int(number)))",
+        "replace_trigger=str(host.generation)",
+    ),
+    "delete_before_replace": (
+        "components/vsphere_machine.py",
+        "delete_before_replace=True",
+        "delete_before_replace=False",
+    ),
+    "extra_config as a secret": (
+        "components/vsphere_machine.py",
+        "return Output.secret(given",
+        "return Output.unsecret(given",
+    ),
+    "a template that is not frozen": (
+        "components/vsphere_machine.py",
+        "template_uuid=made.apply(lambda one: one.template)",
+        'template_uuid=self._args.vcenter.template(self._args.vm.datacenter, self._args.vm.template).apply(lambda one: one["id"])',
+    ),
+    "the protection of a VM": ("components/vsphere_machine.py", "protect=self._args.host.protect", "protect=False"),
+    "the provider of a VM": (
+        "components/vsphere_machine.py",
+        "            provider=self._args.vcenter.provider,\n",
+        "",
+    ),
+    "the vCenter's password": (
+        "components/vcenter.py",
+        "password=secrets.get(vcenter.password.secret)",
+        "password=Output.unsecret(secrets.get(vcenter.password.secret))",
+    ),
+    "TLS of the vCenter": ("components/vcenter.py", "allow_unverified_ssl=False", "allow_unverified_ssl=True"),
+    "the patience with a first boot": ("components/host.py", ", first_boot=host.vm is not None", ""),
+    "a wait for VMware Tools": (
+        "components/vsphere_machine.py",
+        "wait_for_guest_net_timeout=0",
+        "wait_for_guest_net_timeout=5",
+    ),
+    "the uuid in the steps": (
+        "components/vsphere_machine.py",
+        "self.uuid = self.vm.id",
+        'self.uuid = Output.from_input("")',
+    ),
     "a protect": ("components/host.py", "            protect=host.protect,\n", ""),
     "a hook": ("components/host.py", ", hooks=self._args.hooks.pending()", ""),
     "a hook behind the jump host": ("components/hooks.py", "if not jump_host:", "if jump_host:"),
@@ -41,11 +96,11 @@ BREAKS = {
     ),
     "the shown output": ("components/remote_step.py", "Logging.STDERR", "Logging.STDOUT_AND_STDERR"),
     "the private key": ("components/login.py", 'if key == "secret":', 'if key == "secrets":'),
-    "a pinned host key": ("components/login.py", "host_key=self._host.host_key", "host_key=None"),
+    "a pinned host key": ("components/login.py", "host_key=self._host_key,", "host_key=None,"),
     "a component that waits": (
         "components/host.py",
-        "self.claim.made_from, ResourceOptions(parent=self)",
-        "self.claim.made_from, ResourceOptions(parent=self, depends_on=[self.claim])",
+        "host, opts = self._args.host, ResourceOptions(parent=self)",
+        "host, opts = self._args.host, ResourceOptions(parent=self, depends_on=[self.claim])",
     ),
     "a parent": ("components/remote_step.py", "                parent=parent,\n", ""),
     "a trigger": ("components/remote_step.py", "logging=remote", 'triggers=["x"], logging=remote'),
@@ -70,8 +125,9 @@ from tests.components.test_chain import EXPECTED, _with_host
 recording = record_stack("lab", Path.cwd(), _with_host("bare", state="lost"))
 hosts = {**EXPECTED["lab"], "bare": {**EXPECTED["lab"]["bare"], "force": True, "retain": True}}
 hosts["proxied"] = {**hosts["proxied"], "protect": True}
+hosts["vm"] = {**hosts["vm"], "protect": True}
 site = _with_host("bare", state="lost")
-site["hosts"]["proxied"]["protect"] = True
+site["hosts"]["proxied"]["protect"] = site["hosts"]["vm"]["protect"] = True
 print(json.dumps(problems(record_stack("lab", Path.cwd(), site), hosts)))
 """
 

@@ -14,6 +14,7 @@ EXPECTED: dict[str, dict[str, dict[str, Any]]] = {
         "bare": {"protect": False, "retain": False, "force": False, "jump": False, "secrets": False},
         "proxied": {"protect": False, "retain": False, "force": False, "jump": False, "secrets": True},
         "jumped": {"protect": False, "retain": False, "force": False, "jump": True, "secrets": False},
+        "vm": {"protect": False, "retain": False, "force": False, "jump": False, "secrets": False, "vm": True},
     }
 }
 

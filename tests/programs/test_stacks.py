@@ -48,10 +48,13 @@ def test_exports_name_every_host_and_what_the_next_page_asks_for() -> None:
     hosts = {one.name for one in recorded("prod").resources if one.type == "edge-hosts:index:EdgeHost"}
     assert set(exports["hosts"]) == hosts
     for facts in exports["hosts"].values():
-        assert set(facts) == {
+        assert set(facts) - {"vm"} == {
             "address", "agentVersion", "arch", "checks", "epoch", "generation", "health", "movedByPalette", "nic",
             "release", "run", "state", "uid",
         }  # fmt: skip
+    assert {name for name, facts in exports["hosts"].items() if "vm" in facts} == {
+        one.name.removesuffix("-vm") for one in recorded("prod").resources if one.type.endswith(":VirtualMachine")
+    }
     assert exports["profile"]["kubernetes"]["version"]
     assert exports["network"]["remote_pod_cidrs"]
     assert exports["firewall"]

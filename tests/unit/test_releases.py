@@ -38,6 +38,7 @@ def test_the_committed_releases_are_valid(name: str) -> None:
     assert release.agent.is_pinned
     assert release.agent.script.sha256
     assert release.agent.binary.amd64.sha256
+    assert release.vm_template
 
 
 def test_a_release_that_does_not_exist_names_the_nearest(tmp_path: Path) -> None:
@@ -68,6 +69,9 @@ def test_a_release_name_is_no_path(tmp_path: Path, name: str) -> None:
         ({"agent": {"script": {"sha256": DIGEST.upper()}}}, "agent.script.sha256", "64 lower-case"),
         ({"agent": {"baseUrl": "ftp://x"}}, "agent.baseUrl", "https://HOST"),
         ({"packages": {"apt": "jq"}}, "packages.apt", "- item"),
+        ({"vm": {"template": "a//b"}}, "vm.template", "one `/`"),
+        ({"vm": {"template": 22.04}}, "vm.template", '"22.04"'),
+        ({"vm": {}}, "vm.template", "Add `template:`"),
     ],
 )
 def test_a_wrong_release_is_refused(tmp_path: Path, change: dict[str, Any], where: str, remedy: str) -> None:
