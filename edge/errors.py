@@ -9,7 +9,8 @@
     ├── FactsError        the facts of a deployed stack are missing    (exit 6)
     │   └── SecretsError  a secret of the stack is missing
     ├── PromotionError    the gate is closed                           (exit 7)
-    └── LabError          the lab could not be set up                  (exit 8)
+    ├── LabError          the lab could not be set up                  (exit 8)
+    └── RollError         a roll was refused, or stopped               (exit 9)
 
 Every message is one sentence that names the place, and carries a remedy.
 """
@@ -99,3 +100,9 @@ class LabError(EdgeError):
     """The lab could not be set up or taken down."""
 
     exit_code = 8
+
+
+class RollError(EdgeError):
+    """A roll of a host to its next generation was refused, or stopped before its end."""
+
+    exit_code = 9
