@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from edge.checks.catalogue import CATALOGUE
 from edge.checks.model import Result, Status
@@ -14,7 +16,10 @@ from edge.palette import PaletteClient
 from edge.registration.access import client_for
 from edge.registration.preflight import palette_findings
 from edge.secrets import StackSecrets
-from edge.settings import TOKEN_SECRET, StackSettings
+from edge.settings import TOKEN_SECRET, HostSettings, StackSettings
+
+if TYPE_CHECKING:
+    from edge.vcenter.reads import VcenterLook
 
 # A person waits for the answer, no engine does.
 _PATIENCE = 30.0
@@ -79,6 +84,34 @@ def palette_results(
     seen = client.project_word if uid else "the token's own"
     rows = [answers, Result("palette.project", "", "pass", seen)]
     return rows + _names_and_token(settings, secrets, client, list(hosts))
+
+
+def vsphere_look(
+    settings: StackSettings,
+    secrets: StackSecrets,
+    hosts: Sequence[HostSettings],
+    environ: Mapping[str, str] | None = None,
+) -> VcenterLook | None:
+    """Return what the vCenters say about the hosts that are virtual machines, None when no host is one.
+
+    vCenter's client library is imported only here: a site of existing machines does not wait for it.
+    """
+    if not any(host.vm is not None for host in hosts):
+        return None
+    from edge.vcenter.reads import VcenterLook, vsphere_results
+    from edge.vcenter.trust import check_environment
+
+    check = "vsphere.environment"
+    finding = check_environment(settings, os.environ if environ is None else environ)
+    fine = Result(check, "", "pass", "trusts what the settings name")
+    shell = fine if finding is None else _of_finding(check, finding, settings)
+    asked = vsphere_results(settings, secrets, hosts)
+    return VcenterLook((shell, *asked.results), asked.away)
+
+
+def not_looked_at(away: Mapping[str, str]) -> list[Result]:
+    """Return the rows of the hosts that are not looked at over SSH, because their machine is not there or not running."""
+    return [Result("control.login", host, "skip", why) for host, why in away.items()]
 
 
 def _names_and_token(

@@ -24,8 +24,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "render": ("edgectl.render", "Show what a host would get, secrets masked."),
     "plan": ("edgectl.plan", "Show the resource tree, and which hosts would reboot."),
     "verify": ("edgectl.verify", "Check all hosts again, changing nothing."),
+    "repair": ("edgectl.repair", "Say what became of each VM behind our back, and mend it."),
+    "env": ("edgectl.env", "Print the environment that `pulumi` needs for a stack, for eval."),
     "firewall": ("edgectl.firewall", "Print what the network teams must open."),
     "promote": ("edgectl.promote", "Move a release from one stack to the next, through the gate."),
+    "roll": ("edgectl.roll", "Take hosts to their next generation, one after the other."),
     "engine": ("edgectl.engine", "Install the pinned Pulumi CLI and plugins."),
 }
 

@@ -11,7 +11,14 @@ from rich.console import Console
 
 from edge.inspection import hosts_to_look_at, look
 from edge.network import NetworkFacts
-from edge.preflight import network_results, palette_results, secret_results, settings_results
+from edge.preflight import (
+    network_results,
+    not_looked_at,
+    palette_results,
+    secret_results,
+    settings_results,
+    vsphere_look,
+)
 from edge.secrets import open_secrets
 from edge.settings import load_stack
 from edgectl.check import wide_console
@@ -25,12 +32,13 @@ def command(
     junit: Annotated[Path | None, typer.Option(help="Also write the report as JUnit XML to this file.")] = None,
     skipped: Annotated[bool, typer.Option(help="Show also what could not be judged.")] = False,
     palette: Annotated[bool, typer.Option(help="Ask Palette too; needs its API key.")] = True,
+    vsphere: Annotated[bool, typer.Option(help="Ask the vCenters too; needs their password.")] = True,
     report_dir: Annotated[Path | None, typer.Option(help="Folder of the last reports; .edge/reports.")] = None,
     secrets_file: Annotated[Path | None, typer.Option(help="JSON or YAML file with the stack's secrets.")] = None,
     stack_file: Annotated[Path | None, typer.Option(help="Another place of the stack file.")] = None,
     root: Annotated[Path, typer.Option(help="The project folder.")] = Path(),
 ) -> None:
-    """Ask settings, secrets, Palette, every host, and compare the hosts. Exit code 3: red; 5: a host was not reached."""
+    """Ask settings, secrets, Palette, vCenter and every host, and compare the hosts. Exit code 3: red; 5: a host was not reached."""
     settings = load_stack(stack, root, stack_file=stack_file)
     secrets = open_secrets(stack, root, file=secrets_file, stack_file=stack_file)
     network = NetworkFacts.given(settings)
@@ -40,8 +48,13 @@ def command(
         others = [*settings_results(settings), *secret_results(settings, secrets)]
         if palette:
             others += palette_results(settings, secrets, [one.name for one in hosts])
-        status.update(f"looking at {len(hosts)} hosts")
-        looked = asyncio.run(look(settings, network, secrets, hosts))
+        status.update("asking vCenter")
+        machines = vsphere_look(settings, secrets, hosts) if vsphere else None
+        away = machines.away if machines else {}
+        others += [*(machines.results if machines else ()), *not_looked_at(away)]
+        there = [one for one in hosts if one.name not in away]
+        status.update(f"looking at {len(there)} hosts")
+        looked = asyncio.run(look(settings, network, secrets, there))
     others += network_results(settings, network, [one.report for one in looked if one.report is not None])
     report = report_of(settings.stack, settings.stage, looked, others)
     files = Files(report_dir or root / REPORTS, as_json, junit)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge.checks import on_endpoints, on_identity, on_network, on_packages, on_site, on_system
+from edge.checks import on_endpoints, on_identity, on_network, on_packages, on_site, on_system, on_vsphere
 from edge.checks.model import Check, Where, table
 
 CATALOGUE: Mapping[str, Check] = table(
@@ -29,6 +29,10 @@ CATALOGUE: Mapping[str, Check] = table(
     on_site.CONTROL,
     on_site.ACROSS,
     on_site.PALETTE,
+    on_vsphere.SESSION,
+    on_vsphere.PLACES,
+    on_vsphere.TEMPLATE,
+    on_vsphere.MACHINES,
 )
 
 

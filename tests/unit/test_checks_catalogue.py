@@ -53,7 +53,7 @@ def test_no_function_of_the_scripts_is_defined_twice() -> None:
 
 @pytest.mark.parametrize("check", list(CATALOGUE.values()), ids=lambda check: check.id)
 def test_a_person_can_use_every_entry(check: Check) -> None:
-    assert re.fullmatch(r"(host|control|across|palette)(\.[a-z0-9]+){1,4}", check.id)
+    assert re.fullmatch(r"(host|control|across|palette|vsphere)(\.[a-z0-9]+){1,4}", check.id)
     assert check.id.startswith(f"{check.where}.")
     assert set(check.severity) == set(STAGES)
     for text in (check.title, check.remedy, check.source):

@@ -17,11 +17,14 @@ from edge.checks.report import HostReport
 from edge.errors import SecretsError
 from edge.network import NetworkFacts
 from edge.settings import StackSettings
+from edge.vcenter import reads
 from edgectl import app
+from edgectl import preflight as command
 from tests.unit.hosts_of_a_stack import Stack, stack
 from tests.unit.palette_fake import KEY, PLANTS, TOKEN, FakePalette
 from tests.unit.palette_time import Clock
-from tests.unit.settings_helpers import load, put, site
+from tests.unit.settings_helpers import authority, load, put, site
+from tests.unit.vcenter_samples import settings_of
 
 
 class Known:
@@ -159,9 +162,61 @@ def test_the_whole_command(plant: Stack, capsys: pytest.CaptureFixture[str]) -> 
     asked = {row["id"] for row in data["site"]} | {
         row["id"] for host in data["hosts"].values() for row in host["results"]
     }
-    assert asked == set(CATALOGUE)
+    assert asked == {check.id for check in CATALOGUE.values() if check.where != "vsphere"}
     assert TOKEN not in out
     assert KEY not in out
+
+
+class Vcenter:
+    """Answers for a vCenter: plant-a is not made yet."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def look(self, settings: StackSettings, secrets: object, hosts: object) -> reads.VcenterLook:
+        """Return one row, and why plant-a is not to be looked at."""
+        self.asked += [host.name for host in hosts]  # type: ignore[attr-defined]
+        return reads.VcenterLook((Result("vsphere.session", "", "pass", "main"),), {"plant-a": "not made yet"})
+
+
+def test_machines_that_are_not_made_yet_are_not_looked_at(
+    plant: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vcenter = Vcenter()
+    monkeypatch.setattr(command, "vsphere_look", vcenter.look)
+    plant.ways["10.200.0.11"] = 1  # nothing listens there
+    code = app.main(plant.arguments("preflight", "--no-palette", "--skipped"))
+    out = capsys.readouterr().out
+    assert code == 0, out
+    assert vcenter.asked == ["plant-a", "plant-b"]
+    assert "skip plant-a control.login: not made yet" in out
+    assert "vsphere.session" not in out, "it passed"
+
+
+def test_without_vsphere_nobody_asks_a_vcenter(plant: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    vcenter = Vcenter()
+    monkeypatch.setattr(command, "vsphere_look", vcenter.look)
+    assert app.main(plant.arguments("preflight", "--no-palette", "--no-vsphere")) == 0
+    assert vcenter.asked == []
+
+
+def test_the_shell_and_the_vcenters_are_asked_for_a_site_of_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path, put("vcenters.main.caCert", authority()))
+    given = (Result("vsphere.session", "", "pass", "main"),)
+    monkeypatch.setattr(reads, "vsphere_results", lambda *_: reads.VcenterLook(given, {"plant-a": "off"}))
+    look = preflight.vsphere_look(settings, Known(), settings.host_views(), {})
+    assert look is not None
+    assert [(row.id, row.status) for row in look.results] == [
+        ("vsphere.environment", "warn"),
+        ("vsphere.session", "pass"),
+    ]
+    assert "edgectl env" in look.results[0].remedy
+    assert [(row.id, row.host, row.status) for row in preflight.not_looked_at(look.away)] == [
+        ("control.login", "plant-a", "skip")
+    ]
+    assert preflight.vsphere_look(load(tmp_path, site()), Known(), load(tmp_path, site()).host_views()) is None
 
 
 def test_a_red_row_of_palette_ends_with_3(

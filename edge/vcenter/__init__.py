@@ -1,0 +1,1 @@
+"""What the program asks of a vCenter by itself, besides what the Pulumi provider does: trust, reads, repairs."""
