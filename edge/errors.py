@@ -10,7 +10,8 @@
     │   └── SecretsError  a secret of the stack is missing
     ├── PromotionError    the gate is closed                           (exit 7)
     ├── LabError          the lab could not be set up                  (exit 8)
-    └── RollError         a roll was refused, or stopped               (exit 9)
+    ├── RollError         a roll was refused, or stopped               (exit 9)
+    └── VcenterError      a vCenter refused, or did not answer         (exit 10; edge/vcenter/errors.py)
 
 Every message is one sentence that names the place, and carries a remedy.
 """
