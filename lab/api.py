@@ -11,6 +11,10 @@ POST /faults/clear              switch all of them off
 POST /resume                    start the machines that are off
 POST /stop                      end the daemon
 POST /palette/ACTION {...}      what an administrator could do to Palette's records and tokens
+GET  /vms                       the VMs, as a vCenter and VMware Tools would tell of them
+POST /vms/define {id, name...}  make a VM, or change what it is
+POST /vms/power {id, action}    on, off, reset, shutdown, reboot
+POST /vms/destroy {id}          remove a VM and its disk
 """
 
 from __future__ import annotations
@@ -57,6 +61,10 @@ def application(lab: Supervisor, stop: Callable[[], None]) -> web.Application:
     app.router.add_post("/resume", handlers.resume)
     app.router.add_post("/stop", handlers.stop)
     app.router.add_post("/palette/{action}", handlers.palette)
+    app.router.add_get("/vms", handlers.vms)
+    app.router.add_post("/vms/define", handlers.define_vm)
+    app.router.add_post("/vms/power", handlers.power_vm)
+    app.router.add_post("/vms/destroy", handlers.destroy_vm)
     return app
 
 
@@ -113,6 +121,21 @@ class _Handlers:
     async def palette(self, request: web.Request) -> web.Response:
         helpers = self._lab.standins().palette
         return web.json_response({"result": helpers.call(request.match_info["action"], await _body(request))})
+
+    async def vms(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._lab.vms.listing())
+
+    async def define_vm(self, request: web.Request) -> web.Response:
+        return web.json_response(await self._lab.ready_vms().define(await _body(request)))
+
+    async def power_vm(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        done = self._lab.ready_vms().power(str(body["id"]), str(body["action"]))
+        return web.json_response(await asyncio.wait_for(done, _SLOW_SECONDS))
+
+    async def destroy_vm(self, request: web.Request) -> web.Response:
+        await self._lab.ready_vms().destroy(str((await _body(request))["id"]))
+        return web.json_response({})
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

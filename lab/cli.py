@@ -1,4 +1,4 @@
-"""The commands of the lab: up, status, down, fault, shell."""
+"""The commands of the lab: up, status, down, fault, shell, vcenter."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from edge.errors import EdgeError
 from lab.client import LabClient
 from lab.deploy import Runner
 from lab.paths import LabPaths
+from lab.vcenter.commands import app as vcenter_app
 from lab.voice import ConsoleVoice
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="The embedded site: machines and stand-ins on this host.",
 )
+app.add_typer(vcenter_app)
 console = Console()
 _INTERRUPTED = 130
 Host = Annotated[str | None, typer.Option("--host", help="The machine, or the target of a stand-in's fault.")]

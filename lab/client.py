@@ -47,7 +47,8 @@ class LabClient:
 
     def status(self, *, seconds: float = 30) -> dict[str, Any]:
         """Return the state of the lab: phase, machines, services, faults."""
-        return self._ask("GET", "/status", seconds=seconds)
+        found: dict[str, Any] = self._ask("GET", "/status", seconds=seconds)
+        return found
 
     def events(self, after: int) -> list[dict[str, Any]]:
         """Return what happened since event number `after`, as {number, level, text}."""
@@ -60,11 +61,13 @@ class LabClient:
         `on` boots it, `off` cuts the power, `shutdown` asks it to power off, `restart` cuts the power and boots it,
         `reboot` lets it reboot by itself (returns at once), `reset` makes it new.
         """
-        return self._ask("POST", "/machine", {"name": machine, "action": action}, seconds=180)
+        found: dict[str, Any] = self._ask("POST", "/machine", {"name": machine, "action": action}, seconds=180)
+        return found
 
     def fault(self, name: str, host: str | None = None, *, on: bool = True) -> dict[str, Any]:
         """Switch a fault of a machine or of the stand-ins on or off; `host` is the machine or the fault's target."""
-        return self._ask("POST", "/fault", {"name": name, "host": host, "on": on}, seconds=120)
+        found: dict[str, Any] = self._ask("POST", "/fault", {"name": name, "host": host, "on": on}, seconds=120)
+        return found
 
     def clear_faults(self) -> None:
         """Switch every fault of the lab off."""
@@ -93,16 +96,33 @@ class LabClient:
         """Do to Palette what an administrator could (`records`, `delete-record`, `add-token`, ...)."""
         return self._ask("POST", f"/palette/{action}", arguments)["result"]
 
-    def _ask(
-        self, method: str, path: str, body: Mapping[str, object] | None = None, *, seconds: float = 30
-    ) -> dict[str, Any]:
+    def vms(self) -> list[dict[str, Any]]:
+        """Return the VMs: id, name, state, boots, tools, guest, cloudInit, and guestinfo as the guest left it."""
+        found: list[dict[str, Any]] = self._ask("GET", "/vms")
+        return found
+
+    def define_vm(self, definition: Mapping[str, object]) -> dict[str, Any]:
+        """Make a VM (id, name, uuid, mac, guestinfo, ...) without booting it, or change what one is; return it."""
+        found: dict[str, Any] = self._ask("POST", "/vms/define", definition, seconds=120)
+        return found
+
+    def power_vm(self, vm: str, action: str) -> dict[str, Any]:
+        """Switch a VM `on` (returns when it begins to boot) or `off`, `reset` it, or ask it to `shutdown` or `reboot`."""
+        found: dict[str, Any] = self._ask("POST", "/vms/power", {"id": vm, "action": action}, seconds=180)
+        return found
+
+    def destroy_vm(self, vm: str) -> None:
+        """Remove a VM with its disk; one that is not there is gone already."""
+        self._ask("POST", "/vms/destroy", {"id": vm}, seconds=60)
+
+    def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None, *, seconds: float = 30) -> Any:
         address, folder = self._address()
         connection = _Connection(address, seconds)
         try:
             payload = None if body is None else json.dumps(body)
             connection.request(method, path, payload, {"Content-Type": "application/json"})
             response = connection.getresponse()
-            answer: dict[str, Any] = json.loads(response.read() or b"{}")
+            answer: Any = json.loads(response.read() or b"{}")
         except (OSError, http.client.HTTPException, ValueError):
             raise LabError(
                 f"the lab in {self.paths.root} is not running", remedy="start it: make lab (python -m lab up)."

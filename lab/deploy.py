@@ -21,11 +21,11 @@ class Runner(StrEnum):
 def deploy(site: Site, voice: Voice, stack_file: Path | None = None, runner: Runner | None = None) -> int:
     """Run the program for the lab's site and return its exit code; `stack_file` stands in for the lab's own.
 
-    Without `runner`, the engine does it where the Pulumi CLI and its plugin are, else the rehearsal. Raises LabError when
+    Without `runner`, the engine does it where the Pulumi CLI, its plugins and Go are, else the rehearsal. Raises LabError when
     the engine is asked for and not there. Both are imported late, so that machines and stand-ins can be brought up, and
     taken down, without the program and its SDK.
     """
-    lacking = engine.missing() if runner is not Runner.REHEARSAL else None
+    lacking = _lacking() if runner is not Runner.REHEARSAL else None
     if runner is Runner.ENGINE and lacking is not None:
         raise LabError(lacking, remedy="leave `--runner engine` out: the rehearsal runs the program without it.")
     if runner is Runner.REHEARSAL or lacking is not None:
@@ -37,3 +37,13 @@ def deploy(site: Site, voice: Voice, stack_file: Path | None = None, runner: Run
     from lab import engine_run
 
     return engine_run.run(site, stack_file)
+
+
+def _lacking() -> str | None:
+    """Return in one line why the engine cannot run the lab's stack here, None when it can: its VMs need a vCenter."""
+    lacking = engine.missing()
+    if lacking is not None:
+        return lacking
+    from lab.vcenter.build import missing
+
+    return missing()

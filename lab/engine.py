@@ -30,6 +30,8 @@ Event = dict[str, Any]
 # What an operator of one site wants from the engine: one red host does not stop the others, a waiting host holds a slot.
 SPARE_SLOTS = 8
 MOST_SLOTS = 64
+# Of the providers whose resources the lab's stack has.
+PLUGINS = ("command", "vsphere")
 
 _NAMESPACE = "edge-hosts"
 # The commands that take the stack's settings from another file than the one beside Pulumi.yaml.
@@ -47,7 +49,8 @@ def missing() -> str | None:
         return "the Pulumi CLI is not on PATH (`make engine` installs it where the network allows)"
     done = subprocess.run(["pulumi", "plugin", "ls", "--json"], capture_output=True, text=True, check=False)
     plugins = {one["name"] for one in json.loads(done.stdout or "[]")} if done.returncode == 0 else set()
-    return None if "command" in plugins else "the provider plugin `command` is not installed (`make engine`)"
+    lacking = [name for name in PLUGINS if name not in plugins]
+    return f"the provider plugin `{lacking[0]}` is not installed (`make engine`)" if lacking else None
 
 
 def slots(hosts: int) -> int:

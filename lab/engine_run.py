@@ -18,6 +18,7 @@ from edge.errors import LabError
 from edge.settings import load_stack
 from lab import cgroups
 from lab.engine import Engine, Event, Run, is_custom
+from lab.engine_vcenter import serve
 from lab.lock import locked
 from lab.paths import CHECKOUT
 from lab.rehearsal.lab_run import API_KEY, report
@@ -44,6 +45,7 @@ def run(site: Site, stack_file: Path | None = None, console: Console | None = No
     wanted = settings.secret_names() | {API_KEY}
     cgroup = cgroups.hierarchy() / paths.prefix / "engine"
     engine = Engine(CHECKOUT, paths.root / "engine", cgroup=cgroup)
+    engine.environment |= serve(site, settings, engine.folder)
     with locked(paths, "up"):
         _clear(engine, cgroup)
         engine.prepare(file, {name: secrets[name] for name in sorted(wanted) if name in secrets})

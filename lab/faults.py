@@ -24,6 +24,7 @@ from lab.network import Network, ip_in
 _WATCH_SECONDS = 0.2
 _CUT_AFTER_SECONDS = 1.0
 _DNS_TABLE, _PROXY_PORT = 53, 3128
+_OF_THE_NETWORK = ("link-down", "route-down", "dns-down")
 # The address in each network that no machine has.
 _NOBODY = 250
 # Holds the four locks of dpkg and apt as a POSIX record lock, which is what both of them ask for.
@@ -111,9 +112,13 @@ class MachineFaults:
         return sorted(self._on.get(name, ()))
 
     async def booted(self, machine: Machine) -> None:
-        """Put back what ends with a boot: the process that holds the package locks."""
-        if "apt-lock" in self._on.get(machine.plan.name, ()):
+        """Put back what ends with a boot: the process that holds the package locks, and a VM's network faults."""
+        active = self._on.get(machine.plan.name, ())
+        if "apt-lock" in active:
             await self._apt_lock(machine, True)
+        for name in _OF_THE_NETWORK if machine.boots_blank else ():
+            if name in active:
+                await self._switches[name](machine, True)
 
     async def close(self) -> None:
         """Stop watching; the faults themselves end with their machines."""
@@ -201,7 +206,7 @@ class MachineFaults:
         nobody = machine.plan.nics[0].address.network[_NOBODY]
         # Sent to a neighbour that does not exist: nothing answers, as when a server has died.
         commands = [f"rule {verb} ipproto {p} dport 53 lookup {_DNS_TABLE}" for p in ("udp", "tcp")]
-        commands.append(f"route {verb} default via {nobody} dev host0 table {_DNS_TABLE}")
+        commands.append(f"route {verb} default via {nobody} dev {machine.plan.device} table {_DNS_TABLE}")
         await asyncio.to_thread(ip_in, machine.place.netns, *commands)
 
     async def _route_down(self, machine: Machine, on: bool) -> None:

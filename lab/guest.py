@@ -42,10 +42,15 @@ def furnish(root: Path, plan: MachinePlan, identity: Identity, fittings: Fitting
     if plan.only_first_nic:
         _write(root, "etc/ssh/sshd_config.d/listen.conf", f"ListenAddress {plan.address}\n")
     _name_service(root, plan)
-    _write(root, _PUBLIC_CA, fittings.public_ca)
-    _write(root, "etc/apt/sources.list.d/lab.list", fittings.apt_sources)
+    outfit(root, fittings)
     for user, home in (("root", "root"), (LOGIN_USER, f"home/{LOGIN_USER}"), (ASKING_USER, f"home/{ASKING_USER}")):
         _authorize(root, home, user, fittings.authorized_key)
+
+
+def outfit(root: Path, fittings: Fittings) -> None:
+    """Write what belongs to the lab, not to a machine, into a fresh root: its public CA and its package sources."""
+    _write(root, _PUBLIC_CA, fittings.public_ca)
+    _write(root, "etc/apt/sources.list.d/lab.list", fittings.apt_sources)
 
 
 def _name_service(root: Path, plan: MachinePlan) -> None:

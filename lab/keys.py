@@ -38,6 +38,7 @@ def new_secrets() -> dict[str, str]:
         "registrationToken": secrets.token_hex(24),
         "proxyPassword": secrets.token_urlsafe(12),
         "hostKeySeed": secrets.token_hex(32),
+        "vspherePassword": secrets.token_urlsafe(12),
     }
 
 

@@ -17,12 +17,12 @@ from typing import Literal
 
 from edge.errors import LabError
 from lab import cgroups
-from lab.guest import Fittings, Identity, furnish
+from lab.disk import mount_disk
 from lab.machines import MachinePlan
 from lab.network import banner
 from lab.proc import last_words, run
 from lab.record import Record
-from lab.takedown import mounts_below, remove_tree
+from lab.takedown import remove_tree
 
 State = Literal["off", "booting", "running"]
 REBOOTED = 133
@@ -55,9 +55,9 @@ class Boots:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a machine lives: the shared root, its own folder, its network namespace, its cgroup, the lab's prefix."""
+    """Where a machine lives: the shared layers of its root, its own folder, network namespace, cgroup, lab's prefix."""
 
-    base: Path
+    layers: tuple[Path, ...]
     folder: Path
     netns: Path
     cgroup: Path
@@ -66,12 +66,14 @@ class Place:
 
 @dataclass
 class Machine:
-    """One machine and the task that keeps it running. All methods are called from the daemon's event loop."""
+    """One machine and the task that keeps it running. All methods are called from the daemon's event loop.
+
+    `new_disk` writes into the root of a machine that has never booted what makes it this one.
+    """
 
     plan: MachinePlan
     place: Place
-    identity: Identity
-    fittings: Fittings
+    new_disk: Callable[[Path], None]
     record: Record
     after_boot: Callable[[Machine], None] = lambda _machine: None
     state: State = "off"
@@ -80,21 +82,43 @@ class Machine:
     _wanted: bool = False
     _task: asyncio.Task[None] | None = None
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
+    _begun: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def merged(self) -> Path:
         """Return the machine's root as this machine sees it."""
         return self.place.folder / "merged"
 
+    @property
+    def boots_blank(self) -> bool:
+        """Return whether the network that the machine had is gone with each boot."""
+        return False
+
+    @property
+    def full_name(self) -> str:
+        """Return the machine's name on this host, where other labs have machines too."""
+        return f"{self.place.prefix}-{self.plan.key}"
+
     async def power_on(self) -> None:
         """Start the machine if it is off; return when its sshd answers. Raises LabError after a minute."""
+        await self.switch_on()
+        await self.wait_ready()
+
+    async def switch_on(self) -> None:
+        """Start the machine if it is off; return when it begins to boot. Raises LabError when it cannot."""
         self._wanted = True
         if self._task is None or self._task.done():
             await asyncio.to_thread(self._make_root)
             self._ready.clear()
+            self._begun.clear()
             self.state = "booting"
             self._task = asyncio.create_task(self._keep_running(), name=f"machine-{self.plan.name}")
-        await self.wait_ready()
+            beginning = asyncio.create_task(self._begun.wait())
+            await asyncio.wait({beginning, self._task}, return_when=asyncio.FIRST_COMPLETED)
+            beginning.cancel()
+            if self._task.done():
+                self.state = "off"
+                self._task.result()
 
     async def wait_ready(self) -> None:
         """Return when sshd answers. Raises LabError when the machine ended instead, or after a minute."""
@@ -139,7 +163,7 @@ class Machine:
     async def reset(self) -> None:
         """Make the machine new: same name, address, host key and machine id, but none of what was done to it."""
         await self.power_off()
-        await asyncio.to_thread(self._drop_root)
+        await asyncio.to_thread(self.drop_root)
         await self.power_on()
 
     def leader(self) -> int | None:
@@ -177,38 +201,63 @@ class Machine:
         complete = folder / "furnished"
         if not complete.exists():
             remove_tree(folder)
-        for name in ("upper", "work", "merged"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        if not mounts_below(self.merged):
-            self.record.add("mount", path=str(self.merged))
-            layers = f"lowerdir={self.place.base},upperdir={folder / 'upper'},workdir={folder / 'work'}"
-            run("mount", "-t", "overlay", f"{self.place.prefix}-{self.plan.name}", "-o", layers, str(self.merged))
+        mount_disk(self.full_name, self.place.layers, folder, self.record)
         if not complete.exists():
-            furnish(self.merged, self.plan, self.identity, self.fittings)
+            self.new_disk(self.merged)
             complete.touch()
 
-    def _drop_root(self) -> None:
+    def drop_root(self) -> None:
+        """Remove the disk of a machine that is off."""
         remove_tree(self.place.folder)
 
-    def _command(self) -> list[str]:
-        name = f"{self.place.prefix}-{self.plan.name}"
+    def remove(self) -> set[str]:
+        """Remove what a machine that is off has on this host; return the places, as they stand on the record."""
+        self.drop_root()
+        if self.place.cgroup.exists():
+            cgroups.remove(self.place.cgroup)
+        folders = [_NSPAWN_RUN / folder / self.full_name for folder in _NSPAWN_FOLDERS]
+        for folder in folders:
+            remove_tree(folder)
+        return {str(self.merged), *map(str, folders)}
+
+    def _nspawn(self) -> list[str]:
+        """Return the command that is the machine, seen from this one."""
         flags = [flag for group in self.extra_flags.values() for flag in group]
-        nspawn = ["systemd-nspawn", *_NSPAWN_FLAGS, f"--directory={self.merged}", f"--machine={name}"]
-        nspawn += [f"--hostname={self.plan.name}", f"--network-namespace-path={self.place.netns}", *flags]
-        return cgroups.entering(self.place.cgroup, *nspawn)
+        nspawn = ["systemd-nspawn", *_NSPAWN_FLAGS, f"--directory={self.merged}", f"--machine={self.full_name}"]
+        nspawn += [f"--network-namespace-path={self.place.netns}", *self._own_flags(), *flags]
+        return nspawn
+
+    def _own_flags(self) -> list[str]:
+        """Return the flags of nspawn that this kind of machine has."""
+        return [f"--hostname={self.plan.name}"]
+
+    def _own_environment(self) -> dict[str, str]:
+        """Return the variables that nspawn gets with those of the daemon."""
+        return {}
+
+    def _before_boot(self) -> None:
+        """Do what has to be done before each boot, also after the guest's own reboot."""
+
+    async def _before_ready(self) -> None:
+        """Do what has to be done once sshd answers, before anybody hears of it."""
+
+    def _after_end(self) -> None:
+        """Take note that the machine is off."""
 
     async def _keep_running(self) -> None:
         self.record.add("empty-folder", path=str(_NSPAWN_RUN))
         for folder in _NSPAWN_FOLDERS:
             self.record.add("empty-folder", path=str(_NSPAWN_RUN / folder))
-            self.record.add("folder", path=str(_NSPAWN_RUN / folder / f"{self.place.prefix}-{self.plan.name}"))
+            self.record.add("folder", path=str(_NSPAWN_RUN / folder / self.full_name))
         while True:
             await asyncio.to_thread(self._clean_cgroup)
+            await asyncio.to_thread(self._before_boot)
             self.boots.count += 1
             self.boots.began, self.boots.ready_after = time.time(), None
             self.state = "booting"
             self._ready.clear()
             process = await self._spawn()
+            self._begun.set()
             waiting = asyncio.create_task(self._await_ready())
             try:
                 self.boots.exit_code = await process.wait()
@@ -219,6 +268,7 @@ class Machine:
             if self.boots.exit_code != REBOOTED or not self._wanted:
                 self.state = "off"
                 self._ready.clear()
+                self._after_end()
                 return
 
     async def _spawn(self) -> asyncio.subprocess.Process:
@@ -226,16 +276,22 @@ class Machine:
             **os.environ,
             "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",  # cgroup version 2 inside, whatever this machine boots with
             "SYSTEMD_NSPAWN_LOCK": "0",  # the lock files would outlive a killed machine
+            **self._own_environment(),
         }
         with (self.place.folder / "console.log").open("ab") as console:
             return await asyncio.create_subprocess_exec(
-                *self._command(), stdin=asyncio.subprocess.DEVNULL, stdout=console, stderr=console, env=environment
+                *cgroups.entering(self.place.cgroup, *self._nspawn()),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                env=environment,
             )
 
     async def _await_ready(self) -> None:
         """Mark the machine as running once its sshd answers, and put back the faults that ended with the last boot."""
         while not await asyncio.to_thread(banner, self.place.netns, self.plan.address):
             await asyncio.sleep(0.05)
+        await self._before_ready()
         self.boots.ready_after = round(time.time() - self.boots.began, 2)
         self.state = "running"
         self.after_boot(self)

@@ -5,6 +5,8 @@
            plane's interfaces, and its DNS knows nothing but the cluster
 `jump`     the jump host
 `jumped`   one whose sshd listens only in the network behind the jump host
+
+Beside them the program makes VMs, in the committed stack file one: `vm`.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from lab.block import Block
 LOGIN_USER = "edge"
 ASKING_USER = "asksudo"
 SSH_PORT = 22
+VM_NAME = "vm"
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class MachinePlan:
     """What a machine is when it is new.
 
     `routes` are those beside the default route; with `only_first_nic`, sshd listens on the first interface only.
+    `device` is the first interface as the machine names it. `id` tells VMs apart, whose names may change.
     """
 
     name: str
@@ -42,6 +46,13 @@ class MachinePlan:
     routes: tuple[str, ...] = ()
     via: str | None = None
     only_first_nic: bool = False
+    device: str = "host0"
+    id: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return what things of this machine are named after: folders, namespaces, cables."""
+        return self.id or self.name
 
     @property
     def address(self) -> IPv4Address:
@@ -53,6 +64,11 @@ class MachinePlan:
         """Return the address from which the machine asks others: that of the interface with the default route."""
         leaving = (nic for nic in self.nics if self.gateway is not None and self.gateway in nic.address.network)
         return next(leaving, self.nics[0]).address.ip
+
+
+def vm_address(block: Block, number: int = 0) -> IPv4Address:
+    """Return the address of a VM in the network of the hosts: 0 is that of the committed stack file."""
+    return block.address(0, 21 + number)
 
 
 def plans(block: Block) -> tuple[MachinePlan, ...]:

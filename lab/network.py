@@ -22,7 +22,7 @@ from lab.machines import MachinePlan
 from lab.paths import LabPaths
 from lab.proc import run
 from lab.record import Made, Record
-from lab.takedown import unmount
+from lab.takedown import interface_exists, unmount
 
 T = TypeVar("T")
 Lan = Literal["hosts", "lan", "uplink"]
@@ -59,11 +59,11 @@ class Network:
 
         A machine keeps all of it through its reboots, as it would keep its cables and its static configuration.
         """
-        netns = self._paths.netns / plan.name
+        netns = self._paths.netns / plan.key
         self._make_netns(netns)
         commands = ["link set lo up"]
         for index, nic in enumerate(plan.nics):
-            self._cable(plan.name, netns, index, nic.lan)
+            self._cable(plan.key, netns, index, nic.lan)
             commands += [f"addr add {nic.address} dev host{index}", f"link set host{index} up"]
         if plan.gateway:
             commands.append(f"route add default via {plan.gateway}")
@@ -91,9 +91,32 @@ class Network:
         run("ip", "link", "add", outer, "type", "veth", "peer", f"host{index}", "netns", str(netns))
         run("ip", "link", "set", outer, "master", self.bridges[lan], "up")
 
+    def socket(self, key: str) -> tuple[Path, tuple[Made, ...]]:
+        """Return the namespace that a VM's interface will lie in, and the entries of the record that stand for both."""
+        netns = self._paths.netns / key
+        return netns, (self._record.add("netns", path=str(netns)), self._link(self.cable_name(key, 0)))
+
+    def replug(self, key: str, device: str, mac: str) -> None:
+        """Give a VM, before it boots, its one interface as firmware leaves it: without a configuration."""
+        netns, outer = self._paths.netns / key, self.cable_name(key, 0)
+        self.unplug(key)
+        netns.touch()
+        run("unshare", f"--net={netns}", "true")
+        peer = ("peer", "name", device, "address", mac, "netns", str(netns))
+        run("ip", "link", "add", outer, "type", "veth", *peer)
+        run("ip", "link", "set", outer, "master", self.bridges["hosts"], "up")
+
+    def unplug(self, key: str) -> None:
+        """Remove the interface of a VM and its namespace."""
+        netns, outer = self._paths.netns / key, self.cable_name(key, 0)
+        if interface_exists(outer):
+            run("ip", "link", "del", "dev", outer)
+        unmount(netns)
+        netns.unlink(missing_ok=True)
+
     def plug(self, plan: MachinePlan, connected: bool) -> None:
         """Pull the cable of a machine's first interface, or plug it in again. The machine keeps its addresses."""
-        command = f"link set {self.cable_name(plan.name, 0)} {'up' if connected else 'down'}"
+        command = f"link set {self.cable_name(plan.key, 0)} {'up' if connected else 'down'}"
         if plan.nics[0].lan == "lan":
             ip_in(self._lan_netns, command)
         else:

@@ -74,6 +74,11 @@ class LabPaths:
         return self.root / "machines"
 
     @property
+    def vms(self) -> Path:
+        """Return the folder with one folder per VM."""
+        return self.root / "vms"
+
+    @property
     def netns(self) -> Path:
         """Return the folder in which the network namespaces are held."""
         return self.root / "netns"

@@ -76,21 +76,24 @@ class Cache:
     def __init__(self, paths: LabPaths, record: Record, cgroup: Path) -> None:
         self._folder = paths.cache
         self._record = record
-        self._cgroup = cgroup / "build"
+        self.cgroup = cgroup / "build"
 
     def ensure(self, recipe: Recipe, say: Say) -> tuple[Path, Path]:
         """Return the root file system and the folder of `.deb` files of a recipe, made if they are not there."""
-        root = self._folder / recipe.name("root")
-        pool = self._folder / recipe.name("debs", *recipe.pool)
-        if root.is_dir() and pool.is_dir():
-            return root, pool
+        root = self.once(recipe.name("root"), lambda partial: _bootstrap(partial, recipe, self.cgroup, say))
+        name = recipe.name("debs", *recipe.pool)
+        return root, self.once(name, lambda partial: download(partial, recipe, recipe.pool, root, self.cgroup, say))
+
+    def once(self, name: str, build: Callable[[Path], None]) -> Path:
+        """Return the product of this name, built (in the folder that `build` gets) if it is not there yet."""
+        final = self._folder / name
+        if final.is_dir():
+            return final
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._alone():
-            if not root.is_dir():
-                self._make(root, lambda partial: _bootstrap(partial, recipe, self._cgroup, say))
-            if not pool.is_dir():
-                self._make(pool, lambda partial: _download(partial, recipe, root, self._cgroup, say))
-        return root, pool
+            if not final.is_dir():
+                self._make(final, build)
+        return final
 
     def _make(self, final: Path, build: Callable[[Path], None]) -> None:
         """Build under another name and rename at the end, so that the final name always stands for a whole thing."""
@@ -98,12 +101,12 @@ class Cache:
         remove_tree(partial)
         made = self._record.add("folder", path=str(partial))
         partial.mkdir()
-        self._cgroup.mkdir(parents=True, exist_ok=True)
+        self.cgroup.mkdir(parents=True, exist_ok=True)
         try:
             build(partial)
             partial.rename(final)
         finally:
-            cgroups.kill(self._cgroup)
+            cgroups.kill(self.cgroup)
             remove_tree(partial)
         self._record.gone(made)
 
@@ -152,22 +155,22 @@ def _finish(root: Path) -> None:
     """Make the root a machine that waits to be given its identity: users, sshd, no identity, no package sources."""
     for user in (LOGIN_USER, ASKING_USER):
         run("chroot", str(root), "useradd", "--create-home", "--shell", "/bin/bash", user)
-    _write(root, "etc/sudoers.d/lab-edge", f"{LOGIN_USER} ALL=(ALL) NOPASSWD: ALL\n", 0o440)
-    _write(root, "etc/sudoers.d/lab-asksudo", f"{ASKING_USER} ALL=(ALL) ALL\n", 0o440)
-    _write(
+    write(root, "etc/sudoers.d/lab-edge", f"{LOGIN_USER} ALL=(ALL) NOPASSWD: ALL\n", 0o440)
+    write(root, "etc/sudoers.d/lab-asksudo", f"{ASKING_USER} ALL=(ALL) ALL\n", 0o440)
+    write(
         root,
         "etc/ssh/sshd_config.d/lab.conf",
         "HostKey /etc/ssh/ssh_host_ed25519_key\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n",
     )
     # The journal outlives reboots: connections are counted in it. Synced writes only wear the disk of the host.
-    _write(root, "etc/systemd/journald.conf.d/lab.conf", "[Journal]\nStorage=persistent\nSystemMaxUse=32M\n")
-    _write(root, "etc/dpkg/dpkg.cfg.d/lab", "force-unsafe-io\n")
+    write(root, "etc/systemd/journald.conf.d/lab.conf", "[Journal]\nStorage=persistent\nSystemMaxUse=32M\n")
+    write(root, "etc/dpkg/dpkg.cfg.d/lab", "force-unsafe-io\n")
     units = " ".join((*_TIMERS, "console-getty.service"))
     run("systemctl", f"--root={root}", "--quiet", "mask", *units.split())
-    _forget_identity(root)
+    forget_identity(root)
 
 
-def _forget_identity(root: Path) -> None:
+def forget_identity(root: Path) -> None:
     """Remove what must differ between machines, and everything of the host that made the root."""
     for pattern in _LEFT_BY_THE_BUILD:
         for path in root.glob(pattern):
@@ -179,10 +182,10 @@ def _forget_identity(root: Path) -> None:
     (root / "etc/machine-id").touch()
     (root / "var/lib/dbus").mkdir(exist_ok=True)
     (root / "var/lib/dbus/machine-id").symlink_to("/etc/machine-id")
-    _write(root, "etc/apt/sources.list", "")
+    write(root, "etc/apt/sources.list", "")
 
 
-def _write(root: Path, name: str, text: str, mode: int = 0o644) -> None:
+def write(root: Path, name: str, text: str, mode: int = 0o644) -> None:
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
@@ -190,10 +193,10 @@ def _write(root: Path, name: str, text: str, mode: int = 0o644) -> None:
     path.chmod(mode)
 
 
-def _download(pool: Path, recipe: Recipe, root: Path, cgroup: Path, say: Say) -> None:
-    """Fetch the packages that a bare root would install, with this machine's apt acting for that root.
+def download(pool: Path, recipe: Recipe, packages: tuple[str, ...], root: Path, cgroup: Path, say: Say) -> None:
+    """Fetch into `pool` what a root lacks to install packages, with this machine's apt acting for that root.
 
-    This machine's apt knows the way to the mirror (proxy, certificates), the root knows what is installed already.
+    Packages that the suite does not know are left out. This machine's apt knows the way to the mirror (proxy, certificates), the root knows what is installed already.
     """
     state = pool / ".state"
     for name in ("lists/partial", "cache/archives/partial"):
@@ -217,7 +220,7 @@ def _download(pool: Path, recipe: Recipe, root: Path, cgroup: Path, say: Say) ->
     say(f"package index of {recipe.source.suite}")
     run(*tool, "apt-get", "-qq", "update", timeout=300)
     known = set(run(*tool, "apt-cache", "pkgnames").split())
-    wanted = [name for name in recipe.pool if name in known]
+    wanted = [name for name in packages if name in known]
     say(f"packages: {' '.join(wanted)}")
     run(*tool, "apt-get", "-qq", "--yes", "--download-only", "install", *wanted, timeout=600)
     for deb in (state / "cache/archives").glob("*.deb"):

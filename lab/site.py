@@ -16,11 +16,14 @@ from edge.errors import LabError
 from lab.block import Block
 from lab.guest import Fittings, Identity
 from lab.keys import new_identity, new_secrets, public_line, write_private, write_private_json
-from lab.machines import LOGIN_USER, SSH_PORT, MachinePlan, plans
+from lab.machines import LOGIN_USER, SSH_PORT, VM_NAME, MachinePlan, plans, vm_address
 from lab.paths import LabPaths
 
 REGION = "eu-central-1"
+# Generations of the VM whose host keys the lab's own ssh knows beforehand.
+_GENERATIONS = 9
 # As in the committed stack file.
+STACK_SITE = "lab"
 PROXY_USER = "lab"
 PALETTE_PROJECT = "Lab"
 PACKAGES_URL = "http://packages.lab.internal/debian"
@@ -40,7 +43,10 @@ class SshTarget:
 
 @dataclass(frozen=True)
 class Site:
-    """The facts of one lab. `base` is the root file system, `debs` the folder of packages, `os_id` like `debian-12`."""
+    """The facts of one lab. `base` is the root file system, `debs` the folder of packages, `os_id` like `debian-12`.
+
+    `template` is the root file system of VMs; a lab of an earlier version has none.
+    """
 
     paths: LabPaths
     block: Block
@@ -50,6 +56,7 @@ class Site:
     debs: Path
     identities: dict[str, Identity] = field(repr=False)
     secrets: dict[str, str] = field(repr=False)
+    template: Path | None = None
 
     @property
     def plans(self) -> tuple[MachinePlan, ...]:
@@ -71,6 +78,13 @@ class Site:
         host_key = " ".join(self.identities[name].host_key_public.split()[:2])
         return SshTarget(str(plan.address), SSH_PORT, user, host_key, self.paths.private_key, via)
 
+    def ssh_to_vm(self, generation: int = 1) -> SshTarget:
+        """Return how one logs in to the VM of the committed stack file, as the program makes it in a generation."""
+        from edge.vm.hostkey import derive
+
+        key = derive(self.secrets["hostKeySeed"], site=STACK_SITE, host=VM_NAME, generation=generation)
+        return SshTarget(str(vm_address(self.block)), SSH_PORT, LOGIN_USER, key.public, self.paths.private_key)
+
     def fittings(self) -> Fittings:
         """Return what all machines get alike. Raises LabError when the certificate authority is not made yet."""
         authority = self.paths.root / "ca" / "public.pem"
@@ -91,6 +105,7 @@ class Site:
             "os": self.os_id,
             "base": str(self.base),
             "debs": str(self.debs),
+            "template": str(self.template or ""),
             "identities": {name: asdict(identity) for name, identity in self.identities.items()},
         }
         write_private_json(self.paths.secrets, self.secrets)
@@ -107,6 +122,9 @@ class Site:
             known.append(f"{target.host} {target.host_key}")
             lines = [f"Host {plan.name}", f"  HostName {target.host}", f"  User {target.user}"]
             blocks += [*lines, f"  ProxyJump {plan.via}"] if plan.via else lines
+        vm = self.ssh_to_vm()
+        blocks += [f"Host {VM_NAME}", f"  HostName {vm.host}", f"  User {vm.user}"]
+        known += [f"{vm.host} {self.ssh_to_vm(number).host_key}" for number in range(1, _GENERATIONS + 1)]
         common = [
             "Host *",
             f'  IdentityFile "{self.paths.private_key}"',
@@ -135,12 +153,15 @@ def load_site(paths: LabPaths | None = None) -> Site | None:
         debs=Path(facts["debs"]),
         identities={name: Identity(**identity) for name, identity in facts["identities"].items()},
         secrets=values,
+        template=Path(facts["template"]) if facts.get("template") else None,
     )
 
 
-def new_site(paths: LabPaths, block: Block, *, suite: str, os_id: str, base: Path, debs: Path) -> Site:
+def new_site(
+    paths: LabPaths, block: Block, *, suite: str, os_id: str, base: Path, debs: Path, template: Path | None = None
+) -> Site:
     """Return a new site with new keys and secrets, saved in the lab's folder."""
     identities = {plan.name: new_identity(plan.name) for plan in plans(block)}
-    site = Site(paths, block, suite, os_id, base, debs, identities, new_secrets())
+    site = Site(paths, block, suite, os_id, base, debs, identities, new_secrets(), template)
     site.save()
     return site

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.machines import VM_NAME, vm_address
 from lab.services import Services, ServicesConfig
 from lab.site import PALETTE_PROJECT, PROXY_USER, REGION, Site
 
@@ -24,6 +25,6 @@ def make_services(site: Site) -> Services:
         api_key=values["paletteApiKey"],
         registration_token=values["registrationToken"],
         token_project=PALETTE_PROJECT,
-        clients={plan.name: str(plan.way_out) for plan in site.plans},
+        clients={**{plan.name: str(plan.way_out) for plan in site.plans}, VM_NAME: str(vm_address(block))},
     )
     return Services(config)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from edge.errors import LabError
 from lab import cgroups, faults
 from lab.faults import MachineFaults
+from lab.guest import furnish
 from lab.machine import Machine, Place
 from lab.network import Network, reaches
 from lab.record import Record
@@ -19,6 +20,8 @@ from lab.services import Services
 from lab.services.faults import CATALOGUE as SERVICE_FAULTS
 from lab.site import Site
 from lab.standins import make_services
+from lab.vm_machine import VmMachine
+from lab.vms import Vms
 
 Phase = Literal["starting", "ready", "failed", "stopping"]
 Level = Literal["done", "info", "warning", "error"]
@@ -49,6 +52,8 @@ class Supervisor:
         self.services: Services | None = None
         self._background: set[asyncio.Task[None]] = set()
         self._power = asyncio.Lock()
+        self.vms = Vms(site, self.network, self._record, cgroup, self.say)
+        self.vms.after_boot = self._after_boot
 
     async def start(self) -> None:
         """Make networks, stand-ins and machines; machines boot side by side.
@@ -65,6 +70,7 @@ class Supervisor:
                 await self._prepare(plan.name)
             await asyncio.gather(*(self._boot(machine) for machine in self.machines.values()))
             await self._look_for_firewall()
+            await self.vms.start()
         except BaseException as error:
             self.phase = "failed"
             text = error.render() if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
@@ -82,7 +88,8 @@ class Supervisor:
         """End machines and stand-ins. The networks are taken down by whoever takes the lab down."""
         self.phase = "stopping"
         await self.faults.close()
-        await asyncio.gather(*(machine.power_off() for machine in self.machines.values()), return_exceptions=True)
+        fixed = (machine.power_off() for machine in self.machines.values())
+        await asyncio.gather(*fixed, self.vms.stop(), return_exceptions=True)
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -90,7 +97,9 @@ class Supervisor:
             await self.services.stop()
 
     def machine(self, name: str) -> Machine:
-        """Return a machine. Raises LabError for an unknown name."""
+        """Return a machine, a VM by its name or id. Raises LabError for an unknown name."""
+        if (vm := self.vms.find(name)) is not None:
+            return vm
         self.site.plan(name)
         if name not in self.machines:
             raise LabError("the machine has not been made yet", where=name, remedy="wait until the lab is up.")
@@ -102,12 +111,21 @@ class Supervisor:
             raise LabError("the stand-ins do not run yet", remedy="wait until the lab is up.")
         return self.services
 
+    def ready_vms(self) -> Vms:
+        """Return the VMs, for whoever changes them. Raises LabError until the networks and the stand-ins are up."""
+        if self.phase != "ready":
+            raise LabError("the lab is not up yet", remedy="wait until `python -m lab status` says ready.")
+        return self.vms
+
     async def power(self, name: str, action: str) -> None:
         """Do what a power button, a plug or a reinstallation does to a machine; return when it is done.
 
         Raises LabError for an unknown action, and when the machine does not come up.
         """
         machine = self.machine(name)
+        if isinstance(machine, VmMachine) and action in ("on", "off", "shutdown", "restart", "reset"):
+            await self.vms.power_machine(machine, action)
+            return
         actions = {
             "on": machine.power_on,
             "off": machine.power_off,
@@ -131,14 +149,17 @@ class Supervisor:
 
         Raises LabError for an unknown name or a target that does not fit.
         """
-        machine_names = {plan.name for plan in self.site.plans}
+        machine_names = {plan.name for plan in self.site.plans} | set(self.vms.machines())
         if name not in faults.CATALOGUE and name not in SERVICE_FAULTS:
             raise LabError(
                 f"there is no fault {name!r}",
                 remedy=f"use one of {', '.join(sorted({*faults.CATALOGUE, *SERVICE_FAULTS}))}.",
             )
         if name in faults.CATALOGUE and host in machine_names:
-            await self.faults.set(self.machine(str(host)), name, on)
+            machine = self.machine(str(host))
+            if isinstance(machine, VmMachine) and machine.address is None:
+                raise LabError("the VM has no address yet, or is off", where=str(host), remedy="wait until it is up.")
+            await self.faults.set(machine, name, on)
         elif name in faults.CATALOGUE and name not in SERVICE_FAULTS:
             raise LabError(
                 f"the fault {name} needs a machine of the lab, got {host!r}",
@@ -149,7 +170,7 @@ class Supervisor:
 
     async def clear_faults(self) -> None:
         """Switch off every fault of every machine and of the stand-ins."""
-        for machine in self.machines.values():
+        for machine in self._all().values():
             await self.faults.clear(machine)
         self.standins().faults.clear()
 
@@ -168,7 +189,7 @@ class Supervisor:
             "phase": self.phase,
             "prefix": self.site.paths.prefix,
             "network": str(self.site.block.network),
-            "machines": {name: self.machine_status(machine) for name, machine in self.machines.items()},
+            "machines": {name: self.machine_status(machine) for name, machine in self._all().items()},
             "services": self.services.status() if self.services is not None else {},
         }
 
@@ -176,7 +197,7 @@ class Supervisor:
         """Return the state of one machine as plain data."""
         boots = machine.boots
         return {
-            "address": str(machine.plan.address),
+            "address": str(machine.plan.address) if machine.plan.nics else "",
             "via": machine.plan.via,
             "state": machine.state,
             "boots": boots.count,
@@ -184,6 +205,7 @@ class Supervisor:
             "secondsToSsh": boots.ready_after,
             "exitCode": boots.exit_code,
             "faults": self.faults.active(machine.plan.name),
+            "vm": machine.vm_id if isinstance(machine, VmMachine) else "",
         }
 
     def say(self, level: Level, text: str) -> None:
@@ -195,10 +217,15 @@ class Supervisor:
         plan = self.site.plan(name)
         netns = await asyncio.to_thread(self.network.attach, plan)
         paths = self.site.paths
-        place = Place(self.site.base, paths.machines / name, netns, self._cgroup / name, paths.prefix)
+        place = Place((self.site.base,), paths.machines / name, netns, self._cgroup / name, paths.prefix)
+        identity, fittings = self.site.identities[name], self.site.fittings()
         self.machines[name] = Machine(
-            plan, place, self.site.identities[name], self.site.fittings(), self._record, self._after_boot
+            plan, place, lambda root: furnish(root, plan, identity, fittings), self._record, self._after_boot
         )
+
+    def _all(self) -> dict[str, Machine]:
+        """Return the machines of the site and the VMs."""
+        return {**self.machines, **self.vms.machines()}
 
     async def _boot(self, machine: Machine) -> None:
         await machine.power_on()

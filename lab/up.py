@@ -29,8 +29,11 @@ from lab.record import Record
 from lab.rootfs import Cache, Recipe
 from lab.site import Site, load_site, new_site
 from lab.takedown import remove_tree
+from lab.template import ensure_template
 from lab.voice import Voice
 
+# In the committed stack file.
+_VMS = 1
 _READY_SECONDS = 180.0
 _POLL_SECONDS = 0.05
 
@@ -42,7 +45,7 @@ def bring_up(paths: LabPaths, voice: Voice) -> Site:
     """
     if (site := _already_up(paths, voice)) is not None:
         return site
-    requirements.check(paths, lambda text: voice.line(text, "info"), machines=len(plans(Block())))
+    requirements.check(paths, lambda text: voice.line(text, "info"), machines=len(plans(Block())) + _VMS)
     paths.claim()
     with locked(paths, "up"):
         if (site := _already_up(paths, voice)) is not None:
@@ -53,9 +56,9 @@ def bring_up(paths: LabPaths, voice: Voice) -> Site:
         group = cgroups.hierarchy() / paths.prefix
         record.add("cgroup", path=str(group))
         cgroups.make(group)
-        suite, base, debs = _root(Cache(paths, record, group), voice)
+        roots = _roots(Cache(paths, record, group), voice)
         with choosing():
-            site = _site(paths, suite, base, debs)
+            site = _site(paths, roots)
             _write_stack_file(site)
             voice.line(f"stack file  {shown(paths.stack_file)}")
             following = _Following(paths, voice, _start_daemon(paths))
@@ -76,7 +79,9 @@ def _already_up(paths: LabPaths, voice: Voice) -> Site | None:
     status = client.status()
     if status["phase"] != "ready":
         return None
-    for name in [name for name, machine in status["machines"].items() if machine["state"] == "off"]:
+    machines = status["machines"].items()
+    # Whether a VM is on is decided by those who make VMs.
+    for name in [name for name, machine in machines if machine["state"] == "off" and not machine["vm"]]:
         client.power("on", name)
         voice.line(f"{name:<11} started again")
     _write_stack_file(site)
@@ -84,19 +89,31 @@ def _already_up(paths: LabPaths, voice: Voice) -> Site | None:
     return site
 
 
-def _root(cache: Cache, voice: Voice) -> tuple[str, Path, Path]:
-    """Return suite, root file system and packages for the machines."""
+@dataclasses.dataclass(frozen=True)
+class _Roots:
+    """What machines are made of: the suite, root file system, packages, and the template of VMs."""
+
+    suite: str
+    base: Path
+    debs: Path
+    template: Path
+
+
+def _roots(cache: Cache, voice: Voice) -> _Roots:
+    """Return what the machines are made of."""
     recipe = Recipe(distribution_source(), run("dpkg", "--print-architecture").strip())
     began = time.monotonic()
-    with voice.working(f"root file system of {recipe.source.suite}, made once, takes about a minute") as say:
+    with voice.working(f"root file systems of {recipe.source.suite}, made once, takes a minute or two") as say:
         base, debs = cache.ensure(recipe, say)
+        template = ensure_template(cache, recipe, base, say)
     seconds = time.monotonic() - began
     origin = f"made in {seconds:.0f} s" if seconds > 2 else "from the cache"
-    voice.line(f"root        {recipe.source.suite}, and {len(list(debs.glob('*.deb')))} packages; {origin}")
-    return recipe.source.suite, base, debs
+    packages = len(list(debs.glob("*.deb")))
+    voice.line(f"root        {recipe.source.suite}, the template of VMs, and {packages} packages; {origin}")
+    return _Roots(recipe.source.suite, base, debs, template)
 
 
-def _site(paths: LabPaths, suite: str, base: Path, debs: Path) -> Site:
+def _site(paths: LabPaths, roots: _Roots) -> Site:
     """Return the site that an earlier `up` began, or a new one in a free block of addresses."""
     from lab.services.ca import ensure_ca
 
@@ -104,19 +121,32 @@ def _site(paths: LabPaths, suite: str, base: Path, debs: Path) -> Site:
     used = networks_in_use()
     site = load_site(paths)
     if site is None:
-        release = os_release(base / "etc/os-release")
-        os_id = f"{release.get('ID', 'linux')}-{release.get('VERSION_ID', suite)}"
-        return new_site(paths, choose_block(used), suite=suite, os_id=os_id, base=base, debs=debs)
+        release = os_release(roots.base / "etc/os-release")
+        os_id = f"{release.get('ID', 'linux')}-{release.get('VERSION_ID', roots.suite)}"
+        return new_site(
+            paths,
+            choose_block(used),
+            suite=roots.suite,
+            os_id=os_id,
+            base=roots.base,
+            debs=roots.debs,
+            template=roots.template,
+        )
     if any(site.block.network.overlaps(network) for network in used):
         raise LabError(
             f"the lab's addresses {site.block.network} are in use by now",
             remedy="take the lab down and up again: it then chooses others.",
         )
-    if (site.base, site.debs) != (base, debs):
-        # A disk is a layer over the root that it was made on: over another one it would be torn.
+    # A disk is a layer over the root that it was made on: over another one it would be torn.
+    if (site.base, site.debs) != (roots.base, roots.debs):
         remove_tree(paths.machines)
-        site = dataclasses.replace(site, base=base, debs=debs)
-        site.save()
+    if site.template != roots.template:
+        remove_tree(paths.vms)
+        remove_tree(paths.root / "template")
+    known = dataclasses.replace(site, base=roots.base, debs=roots.debs, template=roots.template)
+    if known != site:
+        known.save()
+    site = known
     return site
 
 

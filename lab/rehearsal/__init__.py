@@ -25,5 +25,6 @@ def run(site: Site, stack_file: Path | None = None) -> int:
         stack_file=stack_file or paths.stack_file,
         secrets_file=paths.secrets,
         facts_file=paths.facts,
+        paths=paths,
     )
     return 0 if healthy else 1

@@ -1,7 +1,7 @@
 """Mocks that act: what a provider would do with the wire inputs of a resource, done for real.
 
 They know types and wire inputs only, nothing of the project's components: a remote command runs over SSH, a dynamic
-resource is unpickled, configured and asked to create. An unknown type is an error. Nothing is stored: this is no engine.
+resource is unpickled, configured and asked to create, a VM boots in the lab. An unknown type is an error. Nothing is stored: this is no engine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from pulumi.dynamic.config import Config
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 
 from edge.errors import LabError
-from lab.rehearsal import command
+from lab.client import LabClient
+from lab.rehearsal import command, vsphere
+from lab.rehearsal.vsphere import Vsphere
 from lab.rehearsal.wire import unwrap
 
 DYNAMIC = "pulumi-python:dynamic"
@@ -26,18 +28,26 @@ OnLine = Callable[[str, str], None]
 
 
 class ActingMocks(Mocks):
-    """Acts on custom resources by their type. `on_line(resource name, line)` gets what a host says while it works."""
+    """Acts on custom resources by their type. `on_line(resource name, line)` gets what a host says while it works.
 
-    def __init__(self, config: Mapping[str, str], project: str, on_line: OnLine) -> None:
+    `lab` returns the lab whose daemon boots virtual machines; by default the one that the environment names.
+    """
+
+    def __init__(
+        self, config: Mapping[str, str], project: str, on_line: OnLine, lab: Callable[[], LabClient] = LabClient
+    ) -> None:
         self._config = Config(dict(config), project)
         self._on_line = on_line
         self._providers: dict[str, Any] = {}
+        self._vsphere = Vsphere(lab, on_line)
         self.acts: dict[str, Callable[[MockResourceArgs, dict[str, Any]], tuple[str, dict[str, Any]]]] = {
             "command:remote:Command": self._remote_command,
         }
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        raise LabError(f"the rehearsal has no provider for the function {args.token}")
+        if not args.token.startswith(vsphere.PREFIX):
+            raise LabError(f"the rehearsal has no provider for the function {args.token}")
+        return self._vsphere.call(args.token, args.args), []
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         """Create one resource; components only get an id. Raises what the provider raised."""
@@ -46,6 +56,8 @@ class ActingMocks(Mocks):
         inputs = unwrap(args.inputs)
         if args.typ.startswith(DYNAMIC):
             return self._dynamic(inputs)
+        if args.typ == vsphere.PROVIDER or args.typ.startswith(vsphere.PREFIX):
+            return self._vsphere.create(args, inputs)
         act = self.acts.get(args.typ)
         if act is None:
             raise LabError(f"the rehearsal has no provider for resources of type {args.typ} ({args.name})")

@@ -12,7 +12,8 @@ from rich.console import Console
 from edge.program_config import program_config
 from edge.settings import StackSettings, load_stack
 from edgectl.check import wide_console
-from lab.paths import shown
+from lab.client import LabClient
+from lab.paths import LabPaths, shown
 from lab.rehearsal.runner import Rehearsal, rehearse, write_record
 from lab.rehearsal.view import Progress, closing_table
 from lab.rehearsal.words import explain
@@ -21,7 +22,14 @@ API_KEY = "paletteApiKey"
 
 
 def run_lab(
-    *, root: Path, stack: str, stack_file: Path, secrets_file: Path, facts_file: Path, console: Console | None = None
+    *,
+    root: Path,
+    stack: str,
+    stack_file: Path,
+    secrets_file: Path,
+    facts_file: Path,
+    console: Console | None = None,
+    paths: LabPaths | None = None,
 ) -> bool:
     """Run the program of `stack` once under acting mocks and say how it went. Return whether every host is healthy."""
     screen = console or wide_console()
@@ -37,6 +45,7 @@ def run_lab(
             config=config,
             secret_keys=secret_keys,
             hosts=len(settings.site.hosts),
+            lab=lambda: LabClient(paths),
             on_event=progress.on_event,
             on_line=progress.on_line,
         )

@@ -20,6 +20,7 @@ from pulumi.runtime.resource import register_resource_outputs
 from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import run_pulumi_func
 
+from lab.client import LabClient
 from lab.rehearsal.acting import ActingMocks
 from lab.rehearsal.monitor import Event, RehearsalMonitor
 from lab.rehearsal.wire import unwrap, whole_numbers
@@ -60,11 +61,15 @@ def rehearse(
     config: Mapping[str, str],
     secret_keys: list[str],
     hosts: int = 4,
+    lab: Callable[[], LabClient] = LabClient,
     on_event: Callable[[Event], None] = lambda _event: None,
     on_line: Callable[[str, str], None] = lambda _name, _line: None,
 ) -> Rehearsal:
-    """Run the program in folder `program` once. Errors of resources are in the result; errors of the program are raised."""
-    acting = ActingMocks(config, project, on_line)
+    """Run the program in folder `program` once. Errors of resources are in the result; errors of the program are raised.
+
+    `lab` returns the lab that virtual machines are made in.
+    """
+    acting = ActingMocks(config, project, on_line, lab)
     loop = asyncio.new_event_loop()
     monitor = RehearsalMonitor(acting, loop, on_event)
     asyncio.set_event_loop(loop)

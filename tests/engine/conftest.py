@@ -16,7 +16,9 @@ import pytest
 from lab.engine import Engine, missing
 from lab.paths import CHECKOUT, LabPaths
 from lab.takedown import remove_tree
+from lab.vcenter import build
 from tests.engine.engine_site import Case, EngineSite, table
+from tests.engine.vm_site import VmSite
 from tests.lab.lab_hand import LabHand
 
 _CASES = pytest.StashKey[list[Case]]()
@@ -86,6 +88,32 @@ def engine_site(engine_lab: LabHand, request: pytest.FixtureRequest) -> EngineSi
     folder = engine_lab.paths.root / "engine"
     shutil.rmtree(folder, ignore_errors=True)
     return EngineSite(Engine(CHECKOUT, folder), engine_lab.site, request.config.stash[_CASES])
+
+
+@pytest.fixture(scope="session")
+def vm_engine_site(engine_lab: LabHand, request: pytest.FixtureRequest) -> VmSite:
+    """Return the site of virtual machines under the engine, a stack of its own; skip where there is no Go toolchain."""
+    lacking = build.missing()
+    if lacking:
+        request.config.stash[_LACKING] = [lacking]
+        pytest.skip(lacking)
+    folder = engine_lab.paths.root / "engine-vms"
+    shutil.rmtree(folder, ignore_errors=True)
+    return VmSite(Engine(CHECKOUT, folder), engine_lab.site, request.config.stash[_CASES])
+
+
+@pytest.fixture
+def no_vms(vm_engine_site: VmSite) -> VmSite:
+    """Return the site of virtual machines with nothing made yet."""
+    vm_engine_site.fresh()
+    return vm_engine_site
+
+
+@pytest.fixture
+def vms(vm_engine_site: VmSite) -> VmSite:
+    """Return the site with its virtual machines healthy: made so where the test before left something else."""
+    vm_engine_site.steady()
+    return vm_engine_site
 
 
 @pytest.fixture

@@ -81,6 +81,11 @@ class EngineSite:
         self.secrets: dict[str, str] = dict(site.secrets)
         self.base = ""
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Return the names of the site's hosts."""
+        return HOSTS
+
     # -- the stack ---------------------------------------------------------------------------------------------------
 
     def fresh(self) -> None:
@@ -99,6 +104,7 @@ class EngineSite:
             state["deployment"].pop("pending_operations", None)
             self.engine.load(json.dumps(state))
         self.engine.prepare(self.site.paths.stack_file, self.secrets)
+        self.edit(_existing_only)
         self.base = self.engine.settings.read_text("utf-8")
 
     def restore(self) -> None:
@@ -121,7 +127,7 @@ class EngineSite:
         self.run("(made ready for the next case)", "up")
 
     def _is_steady(self) -> bool:
-        return self.engine.run("preview", "--expect-no-changes").code == 0 and self.healthy() == set(HOSTS)
+        return self.engine.run("preview", "--expect-no-changes").code == 0 and self.healthy() == set(self.hosts)
 
     def edit(self, change: Callable[[Settings], None]) -> None:
         """Change `site` of the stack file, beginning with what it is now."""
@@ -190,7 +196,7 @@ class EngineSite:
         """Return the boot id of each machine, "" for one that is off."""
         machines = self.client.status()["machines"]
         found = {}
-        for name in HOSTS:
+        for name in self.hosts:
             running = machines[name]["state"] == "running"
             found[name] = self.inside(name, "cat /proc/sys/kernel/random/boot_id", check=False) if running else ""
         return found
@@ -198,11 +204,11 @@ class EngineSite:
     def agents(self) -> dict[str, str]:
         """Return the process of each machine's agent: another one means a restart."""
         show = "systemctl show --property=MainPID --value spectro-stylus-agent.service"
-        return {name: self.inside(name, show) for name in HOSTS}
+        return {name: self.inside(name, show) for name in self.hosts}
 
     def logins(self, since: float) -> dict[str, int]:
         """Return how many logins each machine's sshd has accepted since a time."""
-        return {name: self.client.logins(name, since) for name in HOSTS}
+        return {name: self.client.logins(name, since) for name in self.hosts}
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Return Palette's records by uid."""
@@ -224,6 +230,13 @@ class EngineSite:
             "ls -d /opt/spectrocloud/bin/palette-agent /oem/userdata /etc/systemd/system/spectro-stylus-agent.service"
         )
         return bool(self.inside(host, f"{look} 2>/dev/null", check=False))
+
+
+def _existing_only(site: Settings) -> None:
+    """Leave the virtual machines out: they have scenarios and a vCenter of their own."""
+    site["hosts"] = {name: host for name, host in site["hosts"].items() if name in HOSTS}
+    for key in ("vcenters", "vsphere"):
+        site.pop(key, None)
 
 
 def chain(host: str, *roles: str) -> set[str]:

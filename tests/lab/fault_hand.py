@@ -14,7 +14,11 @@ from typing import Any
 from lab_hand import LabHand, until
 from ruamel.yaml import YAML
 
+from lab.machines import VM_NAME
+
+# The machines that exist already; faults are theirs. The VM comes and goes with the program.
 HOSTS = ("bare", "proxied", "jumped")
+EVERY = (*HOSTS, VM_NAME)
 # What a person who waits for a fault to be told may be asked to wait; a run that takes longer hangs.
 RUN_SECONDS = 240.0
 _SITE = "edge-hosts:site"
@@ -60,11 +64,15 @@ class Told:
         return self
 
 
-def stack_file(lab: LabHand, change: Change) -> str:
-    """Return the path of a copy of the lab's stack file whose `site` was changed."""
+def stack_file(lab: LabHand, change: Change | None = None) -> str:
+    """Return the path of a copy of the lab's stack file with existing machines only, whose `site` was changed."""
     yaml = YAML()
     document: Any = yaml.load(lab.paths.stack_file.read_text("utf-8"))
-    change(document["config"][_SITE])
+    site = document["config"][_SITE]
+    for place, key in ((site["hosts"], VM_NAME), (site, "vsphere"), (site, "vcenters")):
+        place.pop(key)
+    if change is not None:
+        change(site)
     text = io.StringIO()
     yaml.dump(document, text)
     path = lab.paths.root / "changed" / "Pulumi.lab.yaml"
@@ -73,9 +81,9 @@ def stack_file(lab: LabHand, change: Change) -> str:
     return str(path)
 
 
-def program(lab: LabHand, change: Change | None = None, seconds: float = RUN_SECONDS) -> Told:
-    """Run the program on the lab's machines by `lab up`, with a changed stack file if a change is given."""
-    words = ("up",) if change is None else ("up", "--stack-file", stack_file(lab, change))
+def program(lab: LabHand, change: Change | None = None, seconds: float = RUN_SECONDS, *, vm: bool = False) -> Told:
+    """Run the program on the lab's machines by `lab up`: on the existing ones, or with `vm` as a person does, on all."""
+    words = ("up",) if vm else ("up", "--stack-file", stack_file(lab, change))
     return told(lab.run(*words, timeout=seconds))
 
 
@@ -84,18 +92,18 @@ def told(done: subprocess.CompletedProcess[str]) -> Told:
     return Told(done.returncode, done.stdout + done.stderr)
 
 
-def verify(lab: LabHand, *words: str, change: Change | None = None) -> Told:
+def verify(lab: LabHand, *words: str, change: Change | None = None, vm: bool = False) -> Told:
     """Run `edgectl verify` on the lab's machines."""
-    return edgectl(lab, "verify", *words, change=change)
+    return edgectl(lab, "verify", *words, change=change, vm=vm)
 
 
-def edgectl(lab: LabHand, command: str, *words: str, change: Change | None = None) -> Told:
+def edgectl(lab: LabHand, command: str, *words: str, change: Change | None = None, vm: bool = False) -> Told:
     """Run a command of `edgectl` for the lab's stack, with the lab's secrets; reports go into the lab's folder."""
     import sys
 
     from lab.paths import CHECKOUT
 
-    file = str(lab.paths.stack_file) if change is None else stack_file(lab, change)
+    file = str(lab.paths.stack_file) if vm else stack_file(lab, change)
     options = ["--stack-file", file, "--secrets-file", str(lab.paths.secrets)]
     options += ["--report-dir", str(lab.paths.root / "reports")]
     done = subprocess.run(
@@ -112,10 +120,14 @@ def edgectl(lab: LabHand, command: str, *words: str, change: Change | None = Non
 
 
 def renew(lab: LabHand, *machines: str) -> None:
-    """Switch every fault off and make machines new; Palette forgets them."""
+    """Switch every fault off and make machines new, the VM by destroying it; Palette forgets them."""
     lab.client.clear_faults()
+    if VM_NAME in machines:
+        for vm in lab.client.vms():
+            lab.client.destroy_vm(vm["id"])
+    existing = [name for name in machines if name != VM_NAME]
     with ThreadPoolExecutor(len(HOSTS)) as pool:
-        list(pool.map(lambda name: lab.client.power("reset", name), machines))
+        list(pool.map(lambda name: lab.client.power("reset", name), existing))
     for name in machines:
         lab.client.palette("delete-record", uid=name)
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from fault_hand import HOSTS, Told, inside, program, records, renew, verify
+from fault_hand import EVERY, Told, inside, program, records, renew, verify
 from lab_hand import LabHand
+
+from lab.machines import VM_NAME
 
 pytestmark = [pytest.mark.lab]
 
@@ -39,7 +41,7 @@ class Pass:
 
 def _run(lab: LabHand) -> Pass:
     began = time.time()
-    told = program(lab)
+    told = program(lab, vm=True)
     facts = json.loads(lab.paths.facts.read_text("utf-8"))
     return Pass(began, told, facts, time.time() - began)
 
@@ -47,15 +49,15 @@ def _run(lab: LabHand) -> Pass:
 @pytest.fixture(scope="module")
 def first(lab: LabHand) -> Iterator[Pass]:
     """Return the run that took new machines to Healthy; they are new again afterwards."""
-    renew(lab, *HOSTS)
+    renew(lab, *EVERY)
     yield _run(lab)
-    renew(lab, *HOSTS)
+    renew(lab, *EVERY)
 
 
 @pytest.mark.row("A1", "A15", "A19", "A20", "A21")
 def test_new_machines_become_healthy_by_one_command(lab: LabHand, first: Pass) -> None:
     first.told.green()
-    for host in HOSTS:
+    for host in EVERY:
         assert any(line.split()[:1] == [host] and "ready, healthy" in line for line in first.told.text.splitlines()), (
             first.told.text
         )
@@ -67,8 +69,8 @@ def test_new_machines_become_healthy_by_one_command(lab: LabHand, first: Pass) -
 def test_the_run_leaves_the_facts_of_the_stack_without_a_secret(lab: LabHand, first: Pass) -> None:
     assert first.facts["result"] == "succeeded"
     hosts = first.facts["outputs"]["hosts"]
-    assert sorted(hosts) == sorted(HOSTS)
-    for host in HOSTS:
+    assert sorted(hosts) == sorted(EVERY)
+    for host in EVERY:
         labels = records(lab)[host]["metadata"]["labels"]
         assert hosts[host]["epoch"] == labels["edge-hosts-epoch"]
         assert hosts[host]["state"] == "ready"
@@ -80,7 +82,7 @@ def test_the_run_leaves_the_facts_of_the_stack_without_a_secret(lab: LabHand, fi
 
 
 @pytest.mark.row("A3")
-@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("host", EVERY)
 def test_a_first_run_logs_in_four_times(lab: LabHand, first: Pass, host: str) -> None:
     """Counted by the host's own sshd: checks, preparation, agent, started."""
     began = first.began
@@ -92,17 +94,17 @@ def test_a_first_run_logs_in_four_times(lab: LabHand, first: Pass, host: str) ->
 @pytest.mark.row("A8", "A13", "A16")
 def test_a_second_run_changes_nothing(lab: LabHand, first: Pass) -> None:
     first.told.green()
-    before = {host: inside(lab, host, _STATE) for host in HOSTS}
+    before = {host: inside(lab, host, _STATE) for host in EVERY}
     again = _run(lab)
     again.told.green()
-    assert {host: inside(lab, host, _STATE) for host in HOSTS} == before
+    assert {host: inside(lab, host, _STATE) for host in EVERY} == before
     downloads = [one for one in lab.client.requests("downloads", again.began) if one["kind"] in ("script", "binary")]
     assert downloads == []
     images = [one for one in lab.client.requests("images", again.began) if one["kind"] in ("manifest", "image")]
     assert images == []
     assert [one for one in lab.client.requests("palette", again.began) if one["kind"] == "write"] == []
     assert [one for one in lab.client.requests("packages", again.began) if one["kind"] == "package"] == []
-    for host in HOSTS:
+    for host in EVERY:
         kept = ("uid", "epoch", "generation", "release", "agentVersion", "address", "state", "health")
         old, new = (run.facts["outputs"]["hosts"][host] for run in (first, again))
         assert {key: new[key] for key in kept} == {key: old[key] for key in kept}
@@ -111,14 +113,34 @@ def test_a_second_run_changes_nothing(lab: LabHand, first: Pass) -> None:
 @pytest.mark.row("C3")
 def test_a_look_at_all_hosts_is_one_login_each_and_changes_nothing(lab: LabHand, first: Pass) -> None:
     first.told.green()
-    for host in HOSTS:
+    for host in EVERY:
         inside(lab, host, "touch /run/lab-mark")
     time.sleep(1.1)
     began = time.time()
-    told = verify(lab)
+    told = verify(lab, vm=True)
     assert told.code == 0, told.text
-    for host in HOSTS:
+    for host in EVERY:
         assert lab.client.logins(host, began) == 1
         found = inside(lab, host, "find / -xdev -cnewer /run/lab-mark ! -type d")
         assert [path for path in found.splitlines() if not path.startswith(_LOGS)] == []
     assert [one for one in lab.client.requests("palette", began) if one["kind"] == "write"] == []
+
+
+@pytest.mark.row("A2", "A17")
+def test_the_vm_is_what_the_program_gave_its_cloud_init(lab: LabHand, first: Pass) -> None:
+    first.told.green()
+    (vm,) = lab.client.vms()
+    address = str(lab.site.ssh_to_vm().host)
+    assert (vm["name"], vm["guest"]) == (VM_NAME, {"hostname": VM_NAME, "ip": address})
+    assert vm["cloudInit"] == {"state": "done", "errors": []}
+    assert vm["guestinfo"]["guestinfo.userdata"] == "---"
+    # By the lab's own ssh configuration, which knows nothing but the derived host key.
+    assert lab.says(VM_NAME, "hostname; sudo -n id -u").split() == [VM_NAME, "0"]
+    assert first.facts["outputs"]["hosts"][VM_NAME]["vm"]["uuid"] == vm["uuid"]
+
+
+def test_a_second_run_keeps_the_vm(lab: LabHand, first: Pass) -> None:
+    first.told.green()
+    before = lab.client.vms()
+    _run(lab).told.green()
+    assert lab.client.vms() == before
