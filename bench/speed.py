@@ -96,7 +96,11 @@ class Bench:
         def one(name: str) -> None:
             for text in texts:
                 subprocess.run(
-                    [*config, MACHINES.get(name, name), login_command()], input=text[name], text=True, capture_output=True, check=True
+                    [*config, MACHINES.get(name, name), login_command()],
+                    input=text[name],
+                    text=True,
+                    capture_output=True,
+                    check=True,
                 )
 
         self._side_by_side(one)
