@@ -6,6 +6,7 @@ A changed template alone must not replace a running machine. So what a machine i
 
 from __future__ import annotations
 
+from edge.errors import PaletteError
 from edge.palette import PaletteClient
 from edge.registration.access import pending_while_unavailable
 from edge.registration.labels import identity_of
@@ -21,6 +22,7 @@ from edge.registration.records import (
     remove,
 )
 from edge.registration.values import CONNECTION, LOCATION, Outputs, Props, changed, echo, flag, needed, text, whole
+from edge.vm.made_from import MadeFrom
 
 _IDENTITY = ("host", "owner", "generation", "force")
 _STORED = (*_IDENTITY, *CONNECTION)
@@ -28,8 +30,19 @@ _ROLL_REFUSED = "it is not rolled to a new generation"
 
 
 def claim_diff(olds: Props, news: Props) -> list[str]:
-    """Return the names of the inputs that ask for an update; `made_from_wanted` alone is none. Never raises."""
-    return changed(olds, news, _STORED)
+    """Return the names of the inputs that ask for an update; a new template or address alone is none. Never raises.
+
+    A machine in another vCenter or datacenter cannot be the same one, so that is a change, which the update refuses.
+    """
+    found = changed(olds, news, _STORED)
+    return [*found, "made_from_wanted"] if not found and _elsewhere(olds, news) else found
+
+
+def _elsewhere(olds: Props, news: Props) -> str:
+    """Return which of the two places of a machine is another one than the frozen one, in words; "" when none is."""
+    frozen, wanted = (MadeFrom.from_json(one) for one in (olds.get("made_from"), news.get("made_from_wanted")))
+    pairs = (("vCenter", frozen.vcenter, wanted.vcenter), ("datacenter", frozen.datacenter, wanted.datacenter))
+    return ", ".join(f"{what} {new} instead of {old}" for what, old, new in pairs if old and new and old != new)
 
 
 def claim_create(client: PaletteClient, inputs: Props) -> Outputs:
@@ -64,6 +77,12 @@ def claim_update(client: PaletteClient, olds: Props, news: Props) -> Outputs:
     refuse_renamed(text(olds, "host"), host)
     before, after = whole(olds, "generation"), whole(news, "generation")
     refuse_lower(host, after, before, "that this stack has reached")
+    place_now = _elsewhere(olds, news)
+    if place_now and after == before:
+        raise PaletteError(
+            f"edge host {host}: its machine would be made in {place_now}, which only another machine can be",
+            remedy="write the place back, or make a new machine there: `edgectl roll STACK HOST`",
+        )
     if after > before or changed(olds, news, ("owner", *LOCATION)):
         with pending_while_unavailable(place(host), host):
             record = find(client, host).record

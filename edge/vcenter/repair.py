@@ -197,10 +197,13 @@ def _was_creating(site: _Site, folder: Folder | None, vm: Vm) -> bool:
 def _unfinished(site: _Site, vm: Vm) -> Case:
     path = site.inventory.path_of(vm)
     if vm.power != "poweredOff":
-        text = f"{vm.name}: {path} is an unfinished clone of the last run, but it is running: it is not destroyed here."
-        return Case(vm.name, "unfinished", text, None, vm, _adopt(site, vm, vm.name))
+        text = (
+            f"{vm.name}: {path} is an unfinished clone of the last run, but it is running; look at it and power it off."
+        )
+        return Case(vm.name, "unfinished", text, None, vm)
     text = f"{vm.name}: {path} is an unfinished clone of the last run; destroying it lets the next up make it anew."
-    return Case(vm.name, "unfinished", text, "destroy", vm, _adopt(site, vm, vm.name))
+    # Adopted, it would never get its guest variables: the clone was cut off before they were written.
+    return Case(vm.name, "unfinished", text, "destroy", vm)
 
 
 def _adopt(site: _Site, vm: Vm, host: str) -> tuple[str, ...]:

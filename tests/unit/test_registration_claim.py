@@ -9,6 +9,7 @@ import pytest
 from edge.errors import PaletteError, PendingError
 from edge.registration import claim_create, claim_delete, claim_diff, claim_update
 from edge.registration.values import whole
+from edge.vm.made_from import MadeFrom
 from tests.unit.palette_fake import OTHER, FakePalette, error
 from tests.unit.registration_samples import OWNER, STRANGER, inputs, labels
 
@@ -181,3 +182,28 @@ def test_leaving_a_cluster_needs_the_stored_force(palette: FakePalette) -> None:
 def test_a_missing_input_is_named(palette: FakePalette, missing: str) -> None:
     with pytest.raises(PaletteError, match=f"the input {missing} is missing"):
         claim_create(palette.client(), inputs(**{missing: None}))
+
+
+def _made_from(**values: str) -> str:
+    return MadeFrom(machine="vsphere", mode="agent", template="t", address="10.0.0.1", **values).to_json()
+
+
+@pytest.mark.row("C1")
+@pytest.mark.parametrize("place", ["vcenter", "datacenter"])
+def test_a_machine_elsewhere_is_refused_until_the_generation_is_raised(palette: FakePalette, place: str) -> None:
+    olds = claim_create(palette.client(), inputs(made_from_wanted=_made_from(**{place: "old"})))
+    news = inputs(made_from_wanted=_made_from(**{place: "new"}))
+    assert claim_diff(olds, news) == ["made_from_wanted"]
+    with pytest.raises(PaletteError, match=r"made in (vCenter|datacenter) new instead of old.*Remedy: .*edgectl roll"):
+        claim_update(palette.client(), olds, news)
+    raised = {**news, "generation": 2.0}
+    assert MadeFrom.from_json(claim_update(palette.client(), olds, raised)["made_from"]) == MadeFrom.from_json(
+        news["made_from_wanted"]
+    )
+
+
+@pytest.mark.row("C1")
+def test_a_new_template_or_address_alone_asks_for_no_update(palette: FakePalette) -> None:
+    olds = claim_create(palette.client(), inputs(made_from_wanted=_made_from(vcenter="main", template_name="a")))
+    news = inputs(made_from_wanted=_made_from(vcenter="main", template_name="b"))
+    assert claim_diff(olds, news) == []

@@ -59,10 +59,10 @@ def test_a_machine_that_was_never_made(tmp_path: Path) -> None:
         assert all(one.fine for one in found.values())
 
 
-def test_a_clone_that_the_last_run_left_unfinished_is_destroyed_or_adopted(tmp_path: Path) -> None:
+def test_a_clone_that_the_last_run_left_unfinished_is_destroyed(tmp_path: Path) -> None:
     one = cases(tmp_path, good(extra={}, power="poweredOff"), CREATING)["plant-a"]
     assert (one.kind, one.deed) == ("unfinished", "destroy")
-    assert one.commands == ("hosts: {plant-a: {adopt: /DC1/vm/plant/plant-a}}",)
+    assert one.commands == ()
 
 
 @pytest.mark.parametrize(
