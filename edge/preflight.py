@@ -16,7 +16,8 @@ from edge.palette import PaletteClient
 from edge.registration.access import client_for
 from edge.registration.preflight import palette_findings
 from edge.secrets import StackSecrets
-from edge.settings import TOKEN_SECRET, HostSettings, StackSettings
+from edge.settings import SEED_SECRET, TOKEN_SECRET, HostSettings, StackSettings
+from edge.vm.hostkey import check_seed
 
 if TYPE_CHECKING:
     from edge.vcenter.reads import VcenterLook
@@ -40,7 +41,9 @@ def secret_results(settings: StackSettings, secrets: StackSecrets) -> list[Resul
     missing = []
     for name in names:
         try:
-            secrets.get(name)
+            value = secrets.get(name)
+            if name == SEED_SECRET:
+                check_seed(value)
         except SecretsError as error:
             missing.append(_red(check, settings, f"{name}: {error.message.rstrip('.')}", "readable", error.remedy))
     return missing or [Result(check, "", "pass", f"{len(names)} can be read")]

@@ -23,7 +23,7 @@ from edgectl import preflight as command
 from tests.unit.hosts_of_a_stack import Stack, stack
 from tests.unit.palette_fake import KEY, PLANTS, TOKEN, FakePalette
 from tests.unit.palette_time import Clock
-from tests.unit.settings_helpers import authority, load, put, site
+from tests.unit.settings_helpers import authority, load, put, site, vm_site
 from tests.unit.vcenter_samples import settings_of
 
 
@@ -120,6 +120,16 @@ def test_missing_secrets_are_all_named(settings: StackSettings) -> None:
         ("fail", "sshPrivateKey: the secret sshPrivateKey was not found")
     ]
     assert preflight.secret_results(settings, Known(registrationToken="x", sshPrivateKey="y"))[0].status == "pass"
+
+
+@pytest.mark.row("A3")
+def test_a_seed_that_could_be_guessed_is_red(tmp_path: Path) -> None:
+    machines = load(tmp_path, vm_site())
+    known = dict.fromkeys(machines.secret_names(), "x" * 40)
+    (row,) = preflight.secret_results(machines, Known(**known))
+    assert row.status == "fail" and "hostKeySeed" in row.seen and "openssl rand" in row.remedy
+    known["hostKeySeed"] = "3q2+7wABCDEFGHIJKLmnopqrstuvwxyz0123456789="
+    assert preflight.secret_results(machines, Known(**known))[0].status == "pass"
 
 
 def test_warnings_of_the_settings_are_rows(tmp_path: Path) -> None:
