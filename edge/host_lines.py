@@ -8,14 +8,12 @@ is refused when it says anything else than what was asked for: an alias or a mer
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from edge.errors import EdgeError, RollError, SettingsError
+from edge.errors import RollError, SettingsError
 from edge.settings.yamltext import parse
 
 _SITE_KEY = "edge-hosts:site"
@@ -56,25 +54,6 @@ def written(text: str, host: str, key: str) -> Any:
     """Return what the stack file says for a key of the host, None when it says nothing."""
     entry = _entry(parse(text, "the stack file").data, host)
     return None if entry is None else entry.get(key)
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a file in one step: whoever reads it, also after a crash, sees the old text or the new one.
-
-    Access rights are kept, and so is a symbolic link. Raises EdgeError when it cannot be written.
-    """
-    target = path.resolve()
-    draft = target.with_name(f".{target.name}.new")
-    try:
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
-        with draft.open("wb") as file:
-            file.write(text.encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.chmod(mode)
-        draft.replace(target)
-    except OSError as error:
-        raise EdgeError(f"cannot be written: {error}", remedy="Check its access rights.", where=str(path)) from None
 
 
 def _entry(data: Any, host: str) -> dict[str, Any] | None:

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from edge.errors import EdgeError, PromotionError, SettingsError
+from edge.errors import PromotionError, SettingsError
+from edge.files import replace_file
 from edge.findings import Finding
 from edge.promotion import MAX_AGE_HOURS, gate, moved, order
 from edge.settings import StackSettings, load_stack
@@ -51,7 +52,7 @@ def command(
     elif dry_run:
         console.print(f"The gate is open: {path.name} would go from {before} to {release}. Nothing was changed.")
     else:
-        _write(path, text)
+        replace_file(path, text)
         _next_steps(console, target, path, before, release)
 
 
@@ -116,20 +117,6 @@ def _judged(stack: str, path: Path, text: str, root: Path) -> StackSettings:
         raise SettingsError(error.findings, where=f"{path.name} with the new release") from None
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file in one step, keeping its access rights."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=".yaml", dir=path.parent)
-    draft = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode("utf-8"))
-        draft.chmod(path.stat().st_mode & 0o777)
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise EdgeError(f"cannot be written: {error}", remedy="Check its access rights.", where=str(path)) from None
 
 
 def _next_steps(console: Console, stack: str, path: Path, before: str, release: str) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +15,8 @@ from edge.checks.across import across
 from edge.checks.model import Result
 from edge.checks.render import finding_lines, findings_table, summary_table, to_json, to_junit
 from edge.checks.report import Report, site_report
-from edge.errors import ChecksRedError, EdgeError, HostError
+from edge.errors import ChecksRedError, HostError
+from edge.files import replace_file
 from edge.inspection import Looked, ahead_of_median, login_results
 from edge.settings import StackSettings
 from edge.stages import Stage
@@ -85,23 +84,9 @@ def publish(
     kept = files.folder / f"{name}.json"
     for path, text in ((kept, data), (files.as_json, data), (files.junit, to_junit(report))):
         if path is not None:
-            write(path, text)
+            replace_file(path, text, what="the report", remedy="name a folder that can be written")
     console.print(f"report: {kept}", style="dim", highlight=False, soft_wrap=True)
     return exit_code(report, looked)
-
-
-def write(path: Path, text: str) -> None:
-    """Replace a file in one step: a reader sees the old report or the new one, never half of it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except OSError as error:
-        problem = f"the report cannot be written: {error.strerror or error}."
-        raise EdgeError(problem, remedy="name a folder that can be written", where=str(path)) from None
 
 
 def exit_code(report: Report, looked: Sequence[Looked]) -> int:

@@ -19,8 +19,9 @@ import typer
 from edge.engine_cli import Engine, EngineCli, slots
 from edge.errors import FactsError, RollError, SettingsError
 from edge.facts import StackFacts, load_facts
+from edge.files import replace_file
 from edge.findings import Finding
-from edge.host_lines import replace_file, with_values, written
+from edge.host_lines import with_values, written
 from edge.rolling import (
     HostRoll,
     Progress,

@@ -14,11 +14,11 @@ import hashlib
 import os
 import re
 import ssl
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edge.errors import EdgeError
+from edge.files import replace_file
 from edge.findings import Finding
 from edge.settings import StackSettings
 from edge.settings.vsphere import Vcenter
@@ -65,7 +65,8 @@ def bundle_for(
     parts = [system_roots(os.environ if environ is None else environ, path)]
     for one in vcenters:
         parts += [one.ca_cert or "", pinned(one, fetch).pem if one.thumbprint else ""]
-    _write(path, "\n".join(part.strip() for part in parts if part.strip()) + "\n")
+    text = "\n".join(part.strip() for part in parts if part.strip()) + "\n"
+    replace_file(path, text, what="the file of trusted certificates", remedy="make the project folder writable")
     return path
 
 
@@ -206,17 +207,3 @@ def system_roots(environ: Mapping[str, str], own: Path) -> str:
         if _BLOCK.search(text):
             return text
     return ""
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the bundle in one step: a running `pulumi` sees the old one or the new one."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except OSError as error:
-        problem = f"the trusted certificates cannot be written: {error.strerror or error}."
-        raise EdgeError(problem, remedy="make the project folder writable", where=str(path)) from None

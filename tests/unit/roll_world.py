@@ -12,7 +12,7 @@ from settings_helpers import RELEASE, project, put, site
 from edge.engine_cli import Ended
 from edge.errors import FactsError
 from edge.facts import StackFacts
-from edge.host_lines import replace_file
+from edge.files import replace_file
 from edgectl.roll import Ports
 
 STACK = "plant-dev"

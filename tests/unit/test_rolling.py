@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from settings_helpers import RELEASE, SITE, drop, load, put, site
 
 from edge.errors import RollError, SettingsError
-from edge.host_lines import replace_file, with_values, written
+from edge.files import replace_file
+from edge.host_lines import with_values, written
 from edge.rolling import (
     HostRoll,
     Identity,
