@@ -56,8 +56,8 @@ def made_from_wanted(
     def text(given: dict[str, Any]) -> str:
         return MadeFrom.of(host, vm, host_key=given["key"], template=given["template"]).to_json()
 
-    if vm.adopt:
-        public = Output.from_input(host.host_key or "")
+    if host.host_key:  # of a machine that is adopted
+        public = Output.from_input(host.host_key)
     template = vcenter.template(vm.datacenter, vm.template)
     return Output.unsecret(Output.all(key=public, template=template).apply(text))
 

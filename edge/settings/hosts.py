@@ -132,7 +132,8 @@ class VsphereHost(HostBase):
         " The program changes nothing of it until its generation is raised.",
     )
     host_key: HostKey | None = Field(
-        default=None, description="SSH host key of a machine that is adopted; that of any other one is derived."
+        default=None,
+        description="SSH host key of a machine that is adopted and was not made by this stack; any other one is derived.",
     )
     vsphere: Placement | None = Field(default=None, description="What is different from the site's `vsphere`.")
 

@@ -207,10 +207,8 @@ def _host_stage(site: Site, host: HostSettings) -> Iterator[Finding | None]:
     if isinstance(raw, ExistingHost):
         if raw.host_key is None:
             yield judge("host.key.unpinned", stage, f"{mine}.hostKey")
-    elif raw.adopt and raw.host_key is None:
-        yield judge("host.key.unpinned", stage, f"{mine}.hostKey")
-    if isinstance(raw, ExistingHost) and raw.allow_reboot is None:
-        yield judge("reboot.unstated", stage, f"{mine}.allowReboot")
+        if raw.allow_reboot is None:
+            yield judge("reboot.unstated", stage, f"{mine}.allowReboot")
     if raw.allow_reboot is False:
         yield judge("reboot.forbidden", stage, f"{mine}.allowReboot", False)
     if host.accept_os:

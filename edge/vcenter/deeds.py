@@ -28,22 +28,25 @@ def power_on(live: Session, vm: Vm, owner: str) -> None:
 
 
 def destroy(live: Session, vm: Vm) -> None:
-    """Destroy an unfinished clone and wait until it is gone.
+    """Destroy what a run left that was cut off, and wait until it is gone: an unfinished clone, or a machine of ours.
 
-    Raises VcenterError when it is no longer what was judged: it runs, has an owner, moved, was renamed, is a template, or
-    vCenter is still at work on it.
+    Only one that carries our name may be running. Raises VcenterError when it is no longer what was judged: it runs, has
+    another owner, moved, was renamed, is a template, or vCenter is still at work on it.
     """
     now = _look(live, vm)
-    if str(now.get("runtime.powerState")) != "poweredOff":
+    running = str(now.get("runtime.powerState")) != "poweredOff"
+    if running and not vm.owner:
         raise _refused(live, vm, "it is running now")
-    if _owner(now):
-        raise _refused(live, vm, "it has an owner now")
+    if _owner(now) != vm.owner:
+        raise _refused(live, vm, f"it has {'another' if vm.owner else 'an'} owner now")
     if now.get("name") != vm.name or _id(now.get("parent")) != vm.folder:
         raise _refused(live, vm, "it was moved or renamed")
     if now.get("config.template"):
         raise _refused(live, vm, "it is a template now")
     if _busy(live, now):
         raise _refused(live, vm, "vCenter is still at work on it; try again when its task has ended")
+    if running:
+        _wait(live, vm, lambda machine: machine.PowerOffVM_Task())
     _wait(live, vm, lambda machine: machine.Destroy_Task())
 
 

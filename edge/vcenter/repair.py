@@ -140,7 +140,14 @@ def _ours(site: _Site, one: Asked, vm: Vm, recorded: bool) -> list[Case]:
         cases.append(Case(name, "suspended", text, "power on", vm))
     elif vm.power != "poweredOn":
         cases.append(Case(name, "off", f"{name}: its machine is powered off; it can be powered on.", "power on", vm))
-    if site.state is not None and not recorded:
+    if site.state is not None and not recorded and name in site.state.creating and not one.vm.adopt:
+        text = (
+            f"{name}: the last run made its machine, and was cut off before the engine heard of it; destroying it lets the "
+            "next up make it anew."
+        )
+        # A power-on would only be undone.
+        cases = [Case(name, "unfinished", text, "destroy", vm)]
+    elif site.state is not None and not recorded:
         text = f"{name}: its machine is there, but the engine does not know it: write the line below into its settings."
         cases.append(Case(name, "unrecorded", text, None, vm, _adopt(site, vm, name)))
     ages = [one for one in vm.snapshots if site.now - one.created > site.old]

@@ -65,6 +65,14 @@ def test_a_clone_that_the_last_run_left_unfinished_is_destroyed(tmp_path: Path) 
     assert one.commands == ()
 
 
+@pytest.mark.parametrize("power", ["poweredOn", "poweredOff"])
+def test_a_machine_of_ours_that_the_engine_never_heard_of_is_destroyed(tmp_path: Path, power: str) -> None:
+    """The provider may go on after the engine was killed, and finish a machine that is in no state."""
+    one = cases(tmp_path, good(power=power), CREATING)["plant-a"]
+    assert (one.kind, one.deed) == ("unfinished", "destroy") and "cut off before the engine heard" in one.sentence
+    assert cases(tmp_path, good(power="poweredOn"), StackState())["plant-a"].deed is None
+
+
 @pytest.mark.parametrize(
     ("over", "state"),
     [
