@@ -73,7 +73,7 @@ async def look(
     limits: Limits | None = None,
 ) -> list[Looked]:
     """Look at `hosts` side by side and return what was found, in their order. An unreachable host is a result, no error."""
-    logins = Logins(secrets)
+    logins = Logins(secrets, settings.site.name)
     async with Connections(limits) as connections:
 
         async def one(host: HostSettings) -> Looked:

@@ -11,16 +11,18 @@ from edge.errors import HostError
 from edge.secrets import StackSecrets
 from edge.settings.access import JumpHost, KeyFile, KeySource, NamedSecret, Ssh, key_secret
 from edge.settings.stack import HostSettings
+from edge.settings.vsphere import SEED_SECRET
 from edge.ssh import Login
 
 _REMEDY = "give the private key in OpenSSH or PEM form, and its passphrase as ssh.passphrase: {secret: NAME}"
 
 
 class Logins:
-    """Makes logins and reads each key once, because one key serves a whole site."""
+    """Makes logins and reads each key once, because one key serves a whole site. `site` is the name of the site."""
 
-    def __init__(self, secrets: StackSecrets) -> None:
+    def __init__(self, secrets: StackSecrets, site: str) -> None:
         self._secrets = secrets
+        self._site = site
         self._keys: dict[tuple[str, str | None], asyncssh.SSHKey] = {}
 
     def of(self, host: HostSettings) -> Login:
@@ -36,12 +38,21 @@ class Logins:
             address=str(host.address),
             port=ssh.port,
             user=ssh.user,
-            host_key=host.host_key,
+            host_key=self._host_key(host),
             key=self._key(host.name, ssh.private_key, ssh.passphrase),
             agent=ssh.private_key == "agent",
             password=password,
             jump=jump,
         )
+
+    def _host_key(self, host: HostSettings) -> str | None:
+        """Return the pinned host key: that of the settings, or the derived one of a virtual machine."""
+        if host.vm is None or host.host_key:
+            return host.host_key
+        from edge.vm.hostkey import derive  # sites without virtual machines need no key derivation
+
+        seed = self._secrets.get(SEED_SECRET)
+        return derive(seed, site=self._site, host=host.name, generation=host.generation).public
 
     def _jump(self, host: str, ssh: Ssh, jump: JumpHost) -> Login:
         mine = jump.private_key is not None

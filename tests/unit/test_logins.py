@@ -9,7 +9,8 @@ import pytest
 
 from edge.errors import HostError, SecretsError
 from edge.logins import Logins
-from tests.unit.settings_helpers import HOST_KEY, OTHER_KEY, load, put, site
+from edge.vm.hostkey import derive
+from tests.unit.settings_helpers import HOST_KEY, OTHER_KEY, load, put, site, vm_site
 
 KEY = asyncssh.generate_private_key("ssh-ed25519")
 PEM = KEY.export_private_key().decode()
@@ -33,7 +34,7 @@ class Secrets:
 @pytest.mark.row("A3")
 def test_a_key_from_a_secret_is_read_once_for_all_hosts(tmp_path: Path) -> None:
     settings, secrets = load(tmp_path, site()), Secrets(sshPrivateKey=PEM)
-    logins = Logins(secrets)
+    logins = Logins(secrets, "plant")
     first, second = (logins.of(settings.host_view(name)) for name in settings.site.hosts)
     assert secrets.asked == ["sshPrivateKey"]
     assert first.key is second.key
@@ -49,9 +50,9 @@ def test_a_key_from_a_file_with_a_passphrase(tmp_path: Path) -> None:
     (tmp_path / "id").write_text(LOCKED)
     ssh = {"user": "edge", "privateKey": {"file": "id"}, "passphrase": {"secret": "keyPassphrase"}}
     host = load(tmp_path, site(ssh=ssh)).host_view("plant-a")
-    assert Logins(Secrets(keyPassphrase="open canary")).of(host).key is not None
+    assert Logins(Secrets(keyPassphrase="open canary"), "plant").of(host).key is not None
     with pytest.raises(HostError, match="does not open with its passphrase") as caught:
-        Logins(Secrets(keyPassphrase="wrong canary")).of(host)
+        Logins(Secrets(keyPassphrase="wrong canary"), "plant").of(host)
     assert "canary" not in str(caught.value)
 
 
@@ -66,7 +67,7 @@ def test_a_key_from_a_file_with_a_passphrase(tmp_path: Path) -> None:
 )
 def test_a_key_that_cannot_be_used(text: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(HostError, match=words) as caught:
-        Logins(Secrets(sshPrivateKey=text)).of(load(tmp_path, site()).host_view("plant-a"))
+        Logins(Secrets(sshPrivateKey=text), "plant").of(load(tmp_path, site()).host_view("plant-a"))
     assert caught.value.where == "plant-a"
     assert "canary" not in str(caught.value).lower()
 
@@ -74,24 +75,24 @@ def test_a_key_that_cannot_be_used(text: str, words: str, tmp_path: Path) -> Non
 def test_a_key_file_that_is_not_there(tmp_path: Path) -> None:
     settings = load(tmp_path, site(ssh={"user": "edge", "privateKey": {"file": str(tmp_path / "none")}}))
     with pytest.raises(HostError, match="No such file"):
-        Logins(Secrets()).of(settings.host_view("plant-a"))
+        Logins(Secrets(), "plant").of(settings.host_view("plant-a"))
 
 
 @pytest.mark.row("A3")
 def test_an_agent_holds_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host = load(tmp_path, site(ssh={"user": "edge", "privateKey": "agent"})).host_view("plant-a")
     monkeypatch.setenv("SSH_AUTH_SOCK", "/run/agent")
-    login = Logins(Secrets()).of(host)
+    login = Logins(Secrets(), "plant").of(host)
     assert login.agent
     assert login.key is None
     monkeypatch.delenv("SSH_AUTH_SOCK")
     with pytest.raises(HostError, match="none runs here"):
-        Logins(Secrets()).of(host)
+        Logins(Secrets(), "plant").of(host)
 
 
 def test_a_password_where_no_key_can_be_used(tmp_path: Path) -> None:
     ssh = {"user": "edge", "password": {"secret": "sshPassword"}}
-    login = Logins(Secrets(sshPassword="canary")).of(load(tmp_path, site(ssh=ssh)).host_view("plant-a"))
+    login = Logins(Secrets(sshPassword="canary"), "plant").of(load(tmp_path, site(ssh=ssh)).host_view("plant-a"))
     assert (login.password, login.key) == ("canary", None)
     assert "canary" not in repr(login)
 
@@ -100,7 +101,7 @@ def test_a_password_where_no_key_can_be_used(tmp_path: Path) -> None:
 def test_a_jump_host_uses_the_hosts_key_or_its_own(tmp_path: Path) -> None:
     jump = {"address": "10.200.0.9", "port": 2222, "hostKey": OTHER_KEY}
     settings = load(tmp_path, site(put("ssh.jumpHost", jump)))
-    login = Logins(Secrets(sshPrivateKey=PEM)).of(settings.host_view("plant-a"))
+    login = Logins(Secrets(sshPrivateKey=PEM), "plant").of(settings.host_view("plant-a"))
     assert login.jump is not None
     assert (login.jump.place, login.jump.user, login.jump.host_key) == ("10.200.0.9:2222", "edge", OTHER_KEY)
     assert login.jump.key is login.key
@@ -109,7 +110,7 @@ def test_a_jump_host_uses_the_hosts_key_or_its_own(tmp_path: Path) -> None:
     secrets = Secrets(
         sshPrivateKey=PEM, jumpKey=asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
     )
-    login = Logins(secrets).of(settings.host_view("plant-a"))
+    login = Logins(secrets, "plant").of(settings.host_view("plant-a"))
     assert login.jump is not None
     assert login.jump.user == "guard"
     assert login.jump.key is not login.key
@@ -117,4 +118,14 @@ def test_a_jump_host_uses_the_hosts_key_or_its_own(tmp_path: Path) -> None:
 
 def test_a_missing_secret_is_not_hidden(tmp_path: Path) -> None:
     with pytest.raises(SecretsError, match="sshPrivateKey was not found"):
-        Logins(Secrets()).of(load(tmp_path, site()).host_view("plant-a"))
+        Logins(Secrets(), "plant").of(load(tmp_path, site()).host_view("plant-a"))
+
+
+@pytest.mark.row("A3", "C1")
+def test_the_host_key_of_a_virtual_machine_is_derived_and_pinned(tmp_path: Path) -> None:
+    settings = load(tmp_path, vm_site(put("hosts.plant-a.generation", 3)))
+    logins = Logins(Secrets(sshPrivateKey=PEM, hostKeySeed="a seed"), settings.site.name)
+    wanted = derive("a seed", site=settings.site.name, host="plant-a", generation=3).public
+    assert logins.of(settings.host_view("plant-a")).host_key == wanted
+    with pytest.raises(SecretsError, match="hostKeySeed"):
+        Logins(Secrets(sshPrivateKey=PEM), settings.site.name).of(settings.host_view("plant-a"))
