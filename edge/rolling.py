@@ -223,7 +223,8 @@ def says(host: HostSettings, roll: HostRoll, facts: Facts) -> str:
     else:
         line += f"the machine is destroyed with its disk and made again from {host.vm.template}"
         line += "; it restarts during the installation"
-        line += "; its `adopt:` line goes" if host.vm.adopt else ""
+        if host.vm.adopt:
+            line += "; its `adopt:` line goes" + (", and `hostKey:` with it" if host.host_key else "")
     line += _address(host, facts)
     return line + ("; IT BELONGS TO A CLUSTER, and `force` is set" if facts.get("state") == "in-use" else "")
 

@@ -109,7 +109,7 @@ def _handled(console: Console, settings: StackSettings, live: Session, case: Cas
 
 def _do(live: Session, owner: str, deed: str, vm: Vm) -> None:
     if deed == "destroy":
-        destroy(live, vm)
+        destroy(live, vm, owner)
     else:
         power_on(live, vm, owner)
 

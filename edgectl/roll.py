@@ -195,7 +195,7 @@ class Roll:
         self._seen = text
 
     def _raised(self, roll: HostRoll) -> str:
-        """Return the stack file's text for the new machine. `adopt` speaks of the old one, so it goes in the same step."""
+        """Return the stack file's text for the new machine. What speaks of an adopted one goes in the same step."""
         text = self._text()
         now = written(text, roll.name, "generation")
         if isinstance(now, int) and now > roll.generation:
@@ -204,7 +204,11 @@ class Roll:
                 remedy=f"Write `generation: {roll.generation}`, or end this roll by removing {self.record}.",
                 where=roll.name,
             )
-        return with_values(text, roll.name, {"adopt": None, "generation": roll.generation, "state": "rolling"})
+        values: dict[str, str | int | None] = {"generation": roll.generation, "state": "rolling"}
+        if written(text, roll.name, "adopt") is not None:
+            # The host key of the new machine is derived, the one of the settings was that of the adopted one.
+            values |= {"adopt": None, "hostKey": None}
+        return with_values(text, roll.name, values)
 
     def _settled(self, roll: HostRoll) -> str:
         return with_values(self._text(), roll.name, {"state": roll.state})

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets as random
@@ -252,7 +253,10 @@ class Engine:
     def kill(self, process: subprocess.Popen[str]) -> None:
         """Kill a started command with everything that it started, as a power cut would."""
         with process:
-            os.killpg(process.pid, signal.SIGKILL)
+            # Plugins have process groups of their own; the session holds them all.
+            for pid in _session(process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self._errors.pop(process.pid).close()
 
     def cancel(self) -> None:
@@ -271,6 +275,17 @@ class Engine:
     def load(self, state: str) -> None:
         """Replace the state by a text that `export` gave; plain secrets in it are encrypted on the way."""
         self._checked("stack", "import", given=state)
+
+
+def _session(leader: int) -> list[int]:
+    """Return the processes of a session, its leader first, so that it cannot start more of them."""
+    found = [leader]
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # pid (name) state ppid pgrp session ...: a name may hold blanks and brackets.
+            if stat.read_text("utf-8", "replace").rpartition(")")[2].split()[3] == str(leader):
+                found.append(int(stat.parent.name))
+    return found
 
 
 def _salt(path: Path) -> str:

@@ -27,18 +27,18 @@ def power_on(live: Session, vm: Vm, owner: str) -> None:
     _wait(live, vm, lambda machine: machine.PowerOnVM_Task(None))
 
 
-def destroy(live: Session, vm: Vm) -> None:
+def destroy(live: Session, vm: Vm, owner: str) -> None:
     """Destroy what a run left that was cut off, and wait until it is gone: an unfinished clone, or a machine of ours.
 
-    Only one that carries our name may be running. Raises VcenterError when it is no longer what was judged: it runs, has
+    Only one that carries the name of `owner` may be running. Raises VcenterError when it is no longer what was judged: it runs, has
     another owner, moved, was renamed, is a template, or vCenter is still at work on it.
     """
     now = _look(live, vm)
     running = str(now.get("runtime.powerState")) != "poweredOff"
+    if _owner(now) not in ("", owner) or _owner(now) != vm.owner:
+        raise _refused(live, vm, "it has an owner now")
     if running and not vm.owner:
         raise _refused(live, vm, "it is running now")
-    if _owner(now) != vm.owner:
-        raise _refused(live, vm, f"it has {'another' if vm.owner else 'an'} owner now")
     if now.get("name") != vm.name or _id(now.get("parent")) != vm.folder:
         raise _refused(live, vm, "it was moved or renamed")
     if now.get("config.template"):

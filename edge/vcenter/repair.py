@@ -190,6 +190,9 @@ def _nameless(site: _Site, one: Asked, folder: Folder | None, vm: Vm) -> Case:
         )
     else:
         text = f"{name}: {path} is foreign (the last run was not making it); move or rename it, or choose another name."
+        if vm.power == "poweredOff" and folder is not None and vm.folder == folder.id:
+            # vCenter ends a clone also when the run that wanted it has failed meanwhile, its session for example.
+            text += " If an earlier run failed while it was cloned, it is what that run left: destroy it by hand."
     return Case(name, "foreign", text, vm=vm)
 
 

@@ -239,17 +239,17 @@ def test_an_unfinished_clone_is_found_and_destroyed_and_nothing_else(
     assert other is not None
     with session(settings.vcenter("main"), vcenter.password) as live:
         with pytest.raises(VcenterError, match="it has an owner now"):
-            deeds.destroy(live, other)
+            deeds.destroy(live, other, settings.owner)
         with pytest.raises(VcenterError, match="moved or renamed"):
-            deeds.destroy(live, replace(vm, folder="group-v3"))
+            deeds.destroy(live, replace(vm, folder="group-v3"), settings.owner)
         with hands(vcenter) as by_hand:
             by_hand.power_on("plant-a")
             with pytest.raises(VcenterError, match="it is running now"):
-                deeds.destroy(live, vm)
+                deeds.destroy(live, vm, settings.owner)
             by_hand.power_off("plant-a")
-        deeds.destroy(live, vm)
+        deeds.destroy(live, vm, settings.owner)
         with pytest.raises(VcenterError, match="it is gone"):
-            deeds.destroy(live, vm)
+            deeds.destroy(live, vm, settings.owner)
     assert cases(settings, vcenter, StackState())["plant-a"].kind == "absent"
 
 

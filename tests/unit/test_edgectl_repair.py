@@ -61,7 +61,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scen
             return made.agrees
 
         monkeypatch.setattr(repair, "session", opened)
-        monkeypatch.setattr(repair, "destroy", lambda live, vm: made.done.append(f"destroy {vm.name}"))
+        monkeypatch.setattr(repair, "destroy", lambda live, vm, owner: made.done.append(f"destroy {vm.name}"))
         monkeypatch.setattr(repair, "power_on", lambda live, vm, owner: made.done.append(f"on {vm.name} of {owner}"))
         monkeypatch.setattr(typer, "confirm", confirm)
         return made
@@ -173,23 +173,23 @@ def test_a_machine_that_changed_meanwhile_is_not_destroyed(
 ) -> None:
     live = looking(monkeypatch, Now(**over))
     with pytest.raises(VcenterError, match=why):
-        deeds.destroy(live, machine("plant-a", extra={}))
+        deeds.destroy(live, machine("plant-a", extra={}), OWNER)
     assert live.started == []  # type: ignore[attr-defined]
 
 
 def test_the_deeds(monkeypatch: pytest.MonkeyPatch) -> None:
     live = looking(monkeypatch, Now())
-    deeds.destroy(live, machine("plant-a", extra={}))
+    deeds.destroy(live, machine("plant-a", extra={}), OWNER)
     assert live.started == ["plant-a"]  # type: ignore[attr-defined]
-    with pytest.raises(VcenterError, match="another owner now"):
-        deeds.destroy(live, machine("plant-a"))
+    with pytest.raises(VcenterError, match="has an owner now"):
+        deeds.destroy(live, machine("plant-a"), OWNER)
     with pytest.raises(VcenterError, match="not ours"):
         deeds.power_on(live, machine("plant-a"), OWNER)
     live = looking(monkeypatch, Now(**{"config.extraConfig": owned(OWNER)}))
     deeds.power_on(live, machine("plant-a"), OWNER)
     assert live.started == ["plant-a"]  # type: ignore[attr-defined]
     live = looking(monkeypatch, Now(**{"config.extraConfig": owned(OWNER), "runtime.powerState": "poweredOn"}))
-    deeds.destroy(live, machine("plant-a"))
+    deeds.destroy(live, machine("plant-a"), OWNER)
     assert live.started == ["plant-a", "plant-a"], "the plug is pulled first"  # type: ignore[attr-defined]
     live = looking(monkeypatch, Now(**{"config.extraConfig": owned(OWNER), "runtime.powerState": "poweredOn"}))
     deeds.power_on(live, machine("plant-a"), OWNER)
