@@ -109,7 +109,12 @@ class EdgeHost(pulumi.ComponentResource):
 
     def _claim(self) -> EdgeHostClaim:
         host = self._args.host
-        inputs: dict[str, Input[Any]] = {**self._identity(), "made_from_wanted": self._wanted}
+        # The engine's own protection would refuse the VM only after the claim has moved on.
+        inputs: dict[str, Input[Any]] = {
+            **self._identity(),
+            "made_from_wanted": self._wanted,
+            "protect": host.protect,
+        }
         return EdgeHostClaim(names.child(host.name, "claim"), inputs, self._in_palette(after=[], protect=host.protect))
 
     def _registration(self) -> EdgeHostRegistration:

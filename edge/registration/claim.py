@@ -70,13 +70,19 @@ def claim_create(client: PaletteClient, inputs: Props) -> Outputs:
 def claim_update(client: PaletteClient, olds: Props, news: Props) -> Outputs:
     """Follow changed inputs; a raised generation is guarded and takes over `made_from_wanted`.
 
-    Raises PaletteError for a host in a cluster (unless force), a lowered generation, or a foreign record.
+    Raises PaletteError for a protected host, a host in a cluster (unless force), a lowered generation, or a foreign record.
+    The input `protect` is not stored: it speaks of the wish, and is no difference.
     """
     needed(news, "host", "owner")
     host = text(news, "host")
     refuse_renamed(text(olds, "host"), host)
     before, after = whole(olds, "generation"), whole(news, "generation")
     refuse_lower(host, after, before, "that this stack has reached")
+    if after > before and flag(news, "protect"):
+        raise PaletteError(
+            f"edge host {host}: it is protected, so it is not rolled to a new generation",
+            remedy="run `edgectl roll STACK HOST`, which lifts the protection for the roll, or write `state: rolling`",
+        )
     place_now = _elsewhere(olds, news)
     if place_now and after == before:
         raise PaletteError(

@@ -100,7 +100,7 @@ def test_a_protected_vm_goes_only_with_rolling(vms: VmSite) -> None:
     site.host("vm-b", generation=target)
     run = site.up("up, generation of a protected VM raised: refused", code=1)
     assert site.uuids() == uuids and site.boots() == boots
-    assert "protect" in run.messages()
+    assert run.failed() == {"vm-b-claim": "update"} and "it is protected" in run.messages(), run.messages()
     site.host("vm-b", state="rolling")
     run = site.up("up, the same with rolling")
     assert run.counts()["create-replacement"] == 1 and site.uuids()["vm-b"] != uuids["vm-b"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from settings_helpers import RELEASE, project, put, site
+from settings_helpers import OTHER_KEY, RELEASE, project, put, site
 
 from edge.engine_cli import Ended
 from edge.errors import FactsError
@@ -133,6 +133,7 @@ def two_hosts(folder: Path) -> World:
         "        machine: vsphere   # the VM\n"
         "        address: '10.200.0.12/24'\n"
         "        adopt: /DC1/vm/old/b\n"
+        f"        hostKey: {OTHER_KEY}\n"
         "        state: active\n"
     )
     key = '"' + site()["hosts"]["plant-a"]["hostKey"] + '"'
@@ -143,5 +144,5 @@ def two_hosts(folder: Path) -> World:
 def rolled(text: str) -> str:
     """Return the stack file as it shall be after both hosts have been rolled."""
     text = text.replace("address: 10.200.0.11/24,", "address: 10.200.0.11/24, generation: 2,")
-    text = text.replace("        adopt: /DC1/vm/old/b\n", "")
+    text = text.replace(f"        adopt: /DC1/vm/old/b\n        hostKey: {OTHER_KEY}\n", "")
     return text.replace("address: '10.200.0.12/24'\n", "address: '10.200.0.12/24'\n        generation: 2\n")

@@ -207,3 +207,12 @@ def test_a_new_template_or_address_alone_asks_for_no_update(palette: FakePalette
     olds = claim_create(palette.client(), inputs(made_from_wanted=_made_from(vcenter="main", template_name="a")))
     news = inputs(made_from_wanted=_made_from(vcenter="main", template_name="b"))
     assert claim_diff(olds, news) == []
+
+
+@pytest.mark.row("C3")
+def test_a_protected_host_is_not_rolled_and_stays_as_it_was(palette: FakePalette) -> None:
+    olds = claim_create(palette.client(), inputs(protect=True))
+    assert "protect" not in olds and claim_diff(olds, inputs(protect=False)) == []
+    with pytest.raises(PaletteError, match=r"a: it is protected.*Remedy: .*edgectl roll STACK HOST"):
+        claim_update(palette.client(), olds, inputs(protect=True, generation=2.0))
+    assert claim_update(palette.client(), olds, inputs(protect=False, generation=2.0))["generation"] == 2
