@@ -12,7 +12,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from fault_hand import HOSTS, RUN_SECONDS, Told, comes_back, inside, owned_by_nobody, program, records, renew
+from fault_hand import (
+    HOSTS,
+    RUN_SECONDS,
+    Told,
+    comes_back,
+    inside,
+    owned_by_nobody,
+    program,
+    records,
+    renew,
+    stack_file,
+)
 from lab_hand import LabHand
 
 from lab.paths import CHECKOUT
@@ -21,11 +32,11 @@ pytestmark = [pytest.mark.lab, pytest.mark.fault]
 
 
 class Running:
-    """A run of `lab up` whose lines can be waited for while it works."""
+    """A run of `lab up` on the existing machines, whose lines can be waited for while it works."""
 
     def __init__(self, lab: LabHand) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "lab", "up"],
+            [sys.executable, "-u", "-m", "lab", "up", "--stack-file", stack_file(lab)],
             cwd=CHECKOUT,
             env=lab.environment,
             stdin=subprocess.DEVNULL,
