@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rich.console import Console
@@ -64,7 +64,9 @@ class Progress:
         return name.removeprefix(f"{parent}-")
 
     def on_event(self, event: Event) -> None:
-        """Take one change of one resource."""
+        """Take one change of one resource. A virtual machine, below the host's machine, is a step of its host."""
+        if event.type.startswith("vsphere:"):
+            event = replace(event, parent=event.parent.removesuffix("-machine"))
         with self._lock:
             row = self._rows.setdefault(event.parent, _Row())
             before = row.steps.get(event.name)
