@@ -10,9 +10,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Started in the background by a shell, everything here and below would be deaf to Ctrl-C, which several tests press.
+# Started in the background or by nohup, everything here and below would be deaf to Ctrl-C, which several tests press, and to
+# the end of a terminal, by which ssh ends its way through a jump host.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
