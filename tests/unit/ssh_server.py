@@ -33,6 +33,7 @@ class _Server(asyncssh.SSHServer):
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._owner.connections += 1
+        self._owner.open.append(conn)
         self._conn = conn
 
     def begin_auth(self, username: str) -> bool:
@@ -80,6 +81,7 @@ class Host:
         self._also = [also] if also else []
         self.connections = 0
         self.users: list[str] = []
+        self.open: list[asyncssh.SSHServerConnection] = []
         self.key = asyncssh.generate_private_key("ssh-ed25519")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -114,14 +116,19 @@ class Host:
     async def _stop(self) -> None:
         self._acceptor.close()
         await self._acceptor.wait_closed()
+        # A client that went away without a word leaves its connection open, for as long as this loop lives.
+        for conn in self.open:
+            conn.abort()
         for _ in range(100):
             others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
             if not others:
-                return
+                break
             await asyncio.sleep(0.02)
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        # An aborted transport closes its socket in the next turns of the loop.
+        await asyncio.sleep(0.05)
 
     def _wait(self, what: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(what, self._loop).result(20)
