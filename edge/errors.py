@@ -11,7 +11,8 @@
     ├── PromotionError    the gate is closed                           (exit 7)
     ├── LabError          the lab could not be set up                  (exit 8)
     ├── RollError         a roll was refused, or stopped               (exit 9)
-    └── VcenterError      a vCenter refused, or did not answer         (exit 10; edge/vcenter/errors.py)
+    ├── VcenterError      a vCenter refused, or did not answer         (exit 10; edge/vcenter/errors.py)
+    └── AwsError          AWS refused a read, or did not answer        (exit 11)
 
 Every message is one sentence that names the place, and carries a remedy.
 """
@@ -107,3 +108,9 @@ class RollError(EdgeError):
     """A roll of a host to its next generation was refused, or stopped before its end."""
 
     exit_code = 9
+
+
+class AwsError(EdgeError):
+    """AWS refused a read, has not what was asked for, or did not answer. Names the IAM action where one is missing."""
+
+    exit_code = 11

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.cidr import address_findings, cidr_findings, swallowed_findings
 from edge.cluster_rules import cluster_findings, fit_findings
-from edge.endpoints.partitions import partition_of
+from edge.endpoints.partitions import BY_ID, partition_of
 from edge.errors import FactsError, SettingsError
 from edge.findings import Finding
 
@@ -28,7 +28,10 @@ class NetworkFacts:
     `cluster_endpoint` is the URL of the API server, `cluster_ca` the PEM text of its CA ("" when unknown);
     `endpoint_mode` is `private`, `public` or `publicAndPrivate`, `auth_mode` what EKS calls the authentication mode,
     `credential_provider` `ssm` or `iamRolesAnywhere`. `private_path`: AWS services are reached by interface endpoints
-    in the VPC; `inbound_resolvers` are the addresses of its Route 53 inbound endpoint.
+    in the VPC; `inbound_resolvers` are the addresses of its Route 53 inbound endpoint, `endpoint_services` the services
+    (`com.amazonaws.eu-central-1.ssm`) that answer there under their public names. `hybrid_role_arn` is the role of the
+    hosts, `trust_anchor_arn` and `profile_arn` belong to IAM Roles Anywhere. `tunnel_addresses` are the outside addresses
+    of the VPN's AWS ends. `other_sites` are networks of further sites of the same cluster, each as `NAME CIDR`.
     """
 
     region: str
@@ -49,6 +52,21 @@ class NetworkFacts:
     private_path: bool = False
     inbound_resolvers: tuple[str, ...] = ()
     kubernetes_version: str = ""
+    account_id: str = ""
+    vpc_id: str = ""
+    hybrid_role_arn: str = ""
+    trust_anchor_arn: str = ""
+    profile_arn: str = ""
+    endpoint_services: tuple[str, ...] = ()
+    tunnel_addresses: tuple[str, ...] = ()
+    other_sites: tuple[str, ...] = ()
+
+    @property
+    def cluster_arn(self) -> str:
+        """The ARN of the cluster, "" while its account is not known."""
+        if not self.account_id:
+            return ""
+        return BY_ID[self.partition].arn("eks", self.region, self.account_id, f"cluster/{self.cluster_name}")
 
     @property
     def api_is_direct(self) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Discriminator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -52,3 +54,22 @@ def kind_of(value: object) -> str:
     if isinstance(value, list | tuple):
         return "a list"
     return "text" if isinstance(value, str) else f"a {type(value).__name__}"
+
+
+class _Words(dict[str, Any]):
+    """A context that can stand in a union: Python hashes its members (3.11), and a plain dict has no hash."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(sorted(self.items())))
+
+
+def one_of(key: str, words: tuple[str, ...], remedy: str, *, default: str | None = None) -> Discriminator:
+    """Return the discriminator of a union by the word under `key`: its members carry the tags `~WORD`."""
+
+    def pick(value: Any) -> str | None:
+        word = value.get(key, default) if isinstance(value, dict) else getattr(value, key, None)
+        return f"~{word}" if word in words else None
+
+    problem = f"has no known `{key}`"
+    context = _Words(problem=problem, remedy=remedy)
+    return Discriminator(pick, custom_error_type=REFUSED, custom_error_message=problem, custom_error_context=context)

@@ -13,9 +13,9 @@ from typing import Any
 from edge.errors import SettingsError
 from edge.findings import Finding, errors
 from edge.settings import release as releases
+from edge.settings.aws_values import Region
 from edge.settings.base import kind_of
 from edge.settings.certificates import Sources, nothing
-from edge.settings.network import Region
 from edge.settings.partial import pruned
 from edge.settings.rules import not_built_yet, site_findings
 from edge.settings.secrets import inside_site, plain_secrets

@@ -1,69 +1,35 @@
 """The AWS side of a site: where the facts about cluster, VPC and networks come from.
 
-`given` is complete: the values stand in the stack file. The other sources are modelled and validated, so that a stack
-file can be written for them, but they are not built yet.
+`given`: the values stand in the stack file, AWS is asked nothing. `lookup`: they are read from AWS. `stack`: they are the
+outputs of a network stack. `managed`: the objects are made by this stack.
 """
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import Field, Tag
 
-from edge.settings.base import Model, refuse
+from edge.settings.aws_values import (
+    AccountId,
+    KubernetesVersion,
+    ProfileArn,
+    Region,
+    RoleArn,
+    SecurityGroup,
+    TrustAnchorArn,
+    VpcId,
+)
+from edge.settings.base import Model, one_of
 from edge.settings.certificates import Certificate
-from edge.settings.scalars import Address, Cidr, HttpsUrl, Label, Switch, Text, one_line
+from edge.settings.identity import Identity
+from edge.settings.managed import Cluster, Endpoints, Gateway, Vpc, Vpn
+from edge.settings.scalars import Address, Cidr, HttpsUrl, Switch, TagText, Text
 
 CredentialProvider = Literal["ssm", "iamRolesAnywhere"]
 EndpointMode = Literal["private", "public", "publicAndPrivate"]
 AuthMode = Literal["API", "API_AND_CONFIG_MAP", "CONFIG_MAP"]
 SOURCES = ("given", "lookup", "stack", "managed")
-
-
-def region(value: object) -> str:
-    """Return the name of an AWS region."""
-    text = one_line(value)
-    if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}", text):
-        raise refuse("is no AWS region", "Write a region such as eu-central-1")
-    return text
-
-
-def kubernetes_version(value: object) -> str:
-    """Return a Kubernetes version of two or three numbers."""
-    text = one_line(value)
-    if not re.fullmatch(r"1\.[0-9]{2}(\.[0-9]{1,2})?", text):
-        raise refuse("is no Kubernetes version", 'Write it in quotes, for example "1.31"')
-    return text
-
-
-def _aws_id(prefix: str) -> BeforeValidator:
-    def check(value: object) -> str:
-        text = one_line(value)
-        if not re.fullmatch(rf"{prefix}-[0-9a-f]{{8,17}}", text):
-            raise refuse(
-                f"is no id of the form {prefix}-...",
-                f"Write the id as AWS shows it: {prefix}- and 8 to 17 hexadecimal digits",
-            )
-        return text
-
-    return BeforeValidator(check)
-
-
-def account_id(value: object) -> str:
-    """Return an AWS account id; the leading zeros of some are lost when YAML reads them as numbers."""
-    text = one_line(value)
-    if not re.fullmatch(r"[0-9]{12}", text):
-        raise refuse("is no AWS account id", 'Write its 12 digits in quotes, for example "066635153087"')
-    return text
-
-
-Region = Annotated[str, BeforeValidator(region), WithJsonSchema({"type": "string"})]
-KubernetesVersion = Annotated[
-    str, BeforeValidator(kubernetes_version), WithJsonSchema({"type": "string", "pattern": r"^1\.[0-9]{2}"})
-]
-SecurityGroup = Annotated[str, _aws_id("sg"), WithJsonSchema({"type": "string", "pattern": "^sg-[0-9a-f]+$"})]
-AccountId = Annotated[str, BeforeValidator(account_id), WithJsonSchema({"type": "string", "pattern": "^[0-9]{12}$"})]
 
 
 class NetworkBase(Model):
@@ -113,37 +79,72 @@ class GivenNetwork(NetworkBase):
     kubernetes_version: KubernetesVersion | None = Field(
         default=None, description="Kubernetes version of the cluster, in quotes."
     )
+    vpc_id: VpcId | None = Field(default=None, description="Id of the VPC.")
+    hybrid_role_arn: RoleArn | None = Field(default=None, description="ARN of the hybrid nodes role.")
+    trust_anchor_arn: TrustAnchorArn | None = Field(default=None, description="ARN of the Roles Anywhere trust anchor.")
+    profile_arn: ProfileArn | None = Field(default=None, description="ARN of the Roles Anywhere profile.")
+    endpoint_services: tuple[Text, ...] = Field(
+        default=(), description="Services with an interface endpoint in the VPC, as com.amazonaws.REGION.SERVICE."
+    )
+    tunnel_addresses: tuple[Address, ...] = Field(
+        default=(), description="Outside addresses of the AWS ends of the VPN."
+    )
 
 
 class LookupNetwork(NetworkBase):
     """The values are read from an existing cluster and its VPC."""
 
-    source: Literal["lookup"] = Field(description="The values are read from AWS.")
+    source: Literal["lookup"] = Field(description="The values are read from AWS, at every run.")
     cluster: Text = Field(description="Name of the EKS cluster.")
+    hybrid_role: Text | None = Field(
+        default=None,
+        description="Name of the hybrid nodes role; the one with a HYBRID_LINUX access entry without it.",
+    )
+    trust_anchor_arn: TrustAnchorArn | None = Field(default=None, description="ARN of the Roles Anywhere trust anchor.")
+    profile_arn: ProfileArn | None = Field(default=None, description="ARN of the Roles Anywhere profile.")
+    identity: Identity | None = Field(
+        default=None, description="Make role and access entry for the cluster; in a stack of kind network only."
+    )
+    security_group_rules: Switch = Field(
+        default=False,
+        description="Make the rules of the sites in the cluster's security group; in a stack of kind network only.",
+    )
 
 
 class StackNetwork(NetworkBase):
     """The values come from the outputs of a network stack."""
 
-    source: Literal["stack"] = Field(description="The values are outputs of another stack.")
-    stack: Text = Field(description="Name of the network stack.")
+    source: Literal["stack"] = Field(description="The values are outputs of a network stack.")
+    stack: Text = Field(description="Name of the network stack: NAME, PROJECT/NAME or ORGANIZATION/PROJECT/NAME.")
 
 
 class ManagedNetwork(NetworkBase):
     """The AWS objects are created by this stack."""
 
     source: Literal["managed"] = Field(description="The AWS objects are made by this stack.")
-    cluster_name: Label = Field(description="Name of the cluster to make.")
-    kubernetes_version: KubernetesVersion = Field(description="Kubernetes version of the cluster, in quotes.")
-    vpc_cidr: Cidr = Field(description="CIDR block of the VPC to make.")
-    service_cidr: Cidr = Field(description="Service CIDR of the cluster.")
-    remote_node_cidrs: tuple[Cidr, ...] = Field(min_length=1, description="Remote node networks.")
-    remote_pod_cidrs: tuple[Cidr, ...] = Field(default=(), description="Remote pod networks.")
-
-
-def _source(value: Any) -> str | None:
-    source = value.get("source") if isinstance(value, dict) else getattr(value, "source", None)
-    return f"~{source}" if source in SOURCES else None
+    vpc: Vpc = Field(description="The VPC.")
+    gateway: Gateway | None = Field(default=None, description="The way from the VPC to the sites.")
+    vpn: Vpn | None = Field(default=None, description="VPN of the site to the gateway; in a stack of kind site.")
+    cluster: Cluster | None = Field(
+        default=None, description="The EKS cluster: made here, or one that exists in the VPC."
+    )
+    endpoints: Endpoints | None = Field(
+        default=None, description="Interface endpoints for the hosts; made with `privatePath: true` also without it."
+    )
+    identity: Identity | None = Field(default=None, description="Role, access entry and Roles Anywhere of the hosts.")
+    remote_node_cidrs: tuple[Cidr, ...] = Field(
+        default=(), description="Remote node networks; a stack of kind network takes those of its sites."
+    )
+    remote_pod_cidrs: tuple[Cidr, ...] = Field(
+        default=(), description="Remote pod networks; a stack of kind network takes those of its sites."
+    )
+    webhook_ports: tuple[int, ...] = Field(
+        default=(), description="Ports of webhooks on the hosts that the control plane must reach."
+    )
+    tags: dict[TagText, Text] = Field(default={}, description="Tags of every AWS object that is made.")
+    protect: Switch | None = Field(
+        default=None, description="Protect VPC, gateway, cluster and role from deletion; true in production without it."
+    )
 
 
 Network = Annotated[
@@ -151,13 +152,5 @@ Network = Annotated[
     | Annotated[LookupNetwork, Tag("~lookup")]
     | Annotated[StackNetwork, Tag("~stack")]
     | Annotated[ManagedNetwork, Tag("~managed")],
-    Discriminator(
-        _source,
-        custom_error_type="edge_refused",
-        custom_error_message="has no known `source`",
-        custom_error_context={
-            "problem": "has no known `source`",
-            "remedy": "Write `source: given` and the values of the cluster",
-        },
-    ),
+    one_of("source", SOURCES, "Write `source: given`, `lookup`, `stack` or `managed`, and what belongs to it"),
 ]

@@ -13,8 +13,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from edge.errors import SettingsError
 from edge.findings import Finding
+from edge.settings.aws_values import KubernetesVersion
 from edge.settings.base import Model, refuse
-from edge.settings.network import KubernetesVersion
 from edge.settings.scalars import Switch, Text, WebUrl, one_line
 from edge.settings.translate import nearest, validate
 from edge.settings.vsphere_values import InventoryPath

@@ -11,7 +11,9 @@ from edge.settings.access import Proxy, Ssh
 from edge.settings.base import Model
 from edge.settings.certificates import Certificate
 from edge.settings.hosts import Host, OsName, Vmxnet3
-from edge.settings.network import AuthMode, CredentialProvider, EndpointMode, KubernetesVersion, Network, Region
+from edge.settings.identity import Activation
+from edge.settings.managed import Vpn
+from edge.settings.network import Network
 from edge.settings.palette import Palette
 from edge.settings.scalars import Cidr, Duration, Label, Switch, Text
 from edge.settings.vsphere import Vcenter, Vsphere
@@ -38,6 +40,9 @@ class Site(Model):
     stage: Stage = Field(description="Stage of the stack: decides what is refused (see the table of stages).")
     palette: Palette = Field(description="How the site belongs to Palette.")
     network: Network = Field(description="The AWS side: cluster, VPC, and the networks of the site.")
+    activation: Activation | None = Field(
+        default=None, description="The site's SSM hybrid activation; with `credentialProvider: ssm` only."
+    )
     ssh: Ssh = Field(description="How the program logs in to the hosts.")
     proxy: Proxy | None = Field(default=None, description="HTTP proxy of the hosts.")
     ca_certs: tuple[Certificate, ...] = Field(
@@ -96,23 +101,17 @@ class SiteNetworks(Model):
 
     remote_node_cidrs: tuple[Cidr, ...] = Field(min_length=1, description="Networks of the site's hosts.")
     remote_pod_cidrs: tuple[Cidr, ...] = Field(default=(), description="Networks of the site's pods.")
+    vpn: Vpn | None = Field(default=None, description="VPN of this site to the gateway (`source: managed` only).")
 
 
 class NetworkStack(Model):
-    """AWS objects that many sites share. Not built yet."""
+    """The AWS side of many sites: the one owner of cluster, remote networks, rules, role and access entry."""
 
-    kind: Literal["network"] = Field(description="AWS objects of many sites.")
-    name: Label = Field(description="Name of the network.")
+    kind: Literal["network"] = Field(description="The AWS side of many sites; no hosts.")
+    name: Label = Field(description="Name of the network; the stack is called NAME-STAGE.")
     stage: Stage = Field(description="Stage of the stack.")
-    region: Region | None = Field(default=None, description="AWS region; `aws:region` when it is not given.")
-    cluster_name: Text = Field(description="Name of the EKS cluster.")
-    kubernetes_version: KubernetesVersion = Field(description="Kubernetes version of the cluster, in quotes.")
-    endpoint_mode: EndpointMode = Field(default="private", description="Access to the API server endpoint.")
-    auth_mode: AuthMode = Field(default="API_AND_CONFIG_MAP", description="Authentication mode of the cluster.")
-    vpc_cidrs: tuple[Cidr, ...] = Field(min_length=1, description="CIDR blocks of the VPC.")
-    service_cidr: Cidr = Field(description="Service CIDR of the cluster.")
-    credential_provider: CredentialProvider = Field(default="ssm", description="How hosts get AWS credentials.")
-    sites: dict[Label, SiteNetworks] = Field(min_length=1, description="The sites by name.")
+    network: Network = Field(description="Where the AWS side comes from: given, lookup or managed.")
+    sites: dict[Label, SiteNetworks] = Field(min_length=1, description="The networks of all sites, by site name.")
 
 
 class BuildStack(Model):

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from edge.aws.access import AwsAccess
 from edge.findings import Finding
 from edge.settings.access import Proxy, SecretRef, Ssh, key_secret
 from edge.settings.certificates import certificates
@@ -72,6 +73,7 @@ class StackSettings(BaseModel):
     site: Site
     release: Release
     region: str
+    aws: AwsAccess = AwsAccess(region="")
     warnings: tuple[Finding, ...] = ()
 
     @property

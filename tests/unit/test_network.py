@@ -89,7 +89,7 @@ class TestFacts:
         """A fact that no key of `site.network` fills would silently keep its default."""
         from edge.settings.network import GivenNetwork
 
-        derived = {"partition"}
+        derived = {"partition", "other_sites"}
         assert {field.name for field in fields(NetworkFacts)} - derived <= set(GivenNetwork.model_fields)
 
     def test_another_source_is_refused_in_one_sentence(self) -> None:

@@ -168,8 +168,7 @@ def test_other_sources_are_checked_before_they_are_refused(tmp_path: Path, sourc
     "raw",
     [
         {
-            "kind": "network", "name": "plant", "stage": "dev", "clusterName": "c", "kubernetesVersion": "1.31",
-            "vpcCidrs": ["10.1.0.0/16"], "serviceCidr": "172.20.0.0/16",
+            "kind": "network", "name": "plant", "stage": "dev", "network": {"source": "lookup", "cluster": "c"},
             "sites": {"plant-12": {"remoteNodeCidrs": ["10.200.0.0/16"]}},
         },
         {"kind": "build", "name": "plant", "stage": "dev", "imageRegistry": "r", "imageRepo": "ubuntu", "customTag": "eks-hybrid"},
