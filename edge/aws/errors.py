@@ -93,10 +93,20 @@ def said(text: str) -> str:
     text = re.split(r"\s*(?:Encoded authorization failure message|The Canonical String)", text)[0]
     text = re.sub(r"://[^/@\s]+@", "://***@", text)
     text = re.sub(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b", "***", text)
-    # Secret keys have 40 characters, tokens and signatures more than 60; names that long do not occur in such sentences.
-    text = re.sub(r"(?<![\w/+=:.-])(?:[A-Za-z0-9/+]{40}|[A-Za-z0-9/+=_-]{60,})(?![\w/+=:])", "***", text)
-    text = " ".join(text.split()).rstrip(".")
+    text = " ".join(map(_word, text.split())).rstrip(".")
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _word(word: str) -> str:
+    """Return a word without keys and tokens: secret keys have 40 characters, tokens and signatures more than 60.
+
+    Names that long are ARNs and URLs only; of a URL the query goes, where a signature would stand.
+    """
+    if "://" in word:
+        return word.partition("?")[0]
+    if "arn:aws" in word:
+        return word
+    return re.sub(r"(?<![A-Za-z0-9/+])(?:[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])|[A-Za-z0-9/+=_-]{60,})", "***", word)
 
 
 # What AWS answers: the codes of the services of READS and of STS, by their common errors in the API references.
@@ -249,7 +259,9 @@ def _no_answer_of_provider(error: Any, _: Place) -> tuple[str, str]:
 
 
 def _bad_file(error: Any, _: Place) -> tuple[str, str]:
-    return f"the shared files cannot be read: {said(str(error))}.", "Correct that file."
+    if path := error.kwargs.get("path"):
+        return f"the shared file {path} cannot be read.", "Correct that file; `aws configure list` reads it, too."
+    return f"the shared files cannot be used: {said(str(error))}.", "Correct the profile in these files."
 
 
 def _unreachable(error: Any, place: Place) -> tuple[str, str]:

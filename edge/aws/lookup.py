@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 
 from edge.aws.permissions import SERVICES
@@ -53,7 +53,7 @@ def look_up(question: NetworkQuestion, clients: AwsClients | None = None) -> Loo
             "Write `source: lookup` and `cluster`.",
         )
         raise SettingsError([finding])
-    reader = Reader(clients or BotocoreClients(question.aws))
+    reader = Reader(clients or BotocoreClients(replace(question.aws, region=question.region)))
     cluster = _cluster(reader, name)
     refuse_unfit(cluster, reader.clients.region, where)
     view = read_view(reader, cluster, _wanted_role(network), question.owner)
