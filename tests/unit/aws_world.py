@@ -11,12 +11,12 @@ import base64
 import copy
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from botocore.validate import ParamValidator
 from moto import mock_aws
 
@@ -34,6 +34,38 @@ DENIED = "User: arn:aws:iam::123456789012:user/ci is not authorized to perform: 
 def entry(principal: str, kind: str = "HYBRID_LINUX", groups: tuple[str, ...] = ("system:nodes",)) -> dict[str, Any]:
     """Return an access entry as EKS shows it."""
     return {"clusterName": NAME, "principalArn": principal, "type": kind, "kubernetesGroups": list(groups)}
+
+
+class Clients:
+    """Clients that tell the account in use (`now`) of every call: making new ones for every test takes too long."""
+
+    def __init__(self) -> None:
+        self.now: Account | None = None
+        self._inner = BotocoreClients(AwsAccess(region=REGION, access_key="AKIDEXAMPLE", secret_key="example"))
+        self._hooked: set[str] = set()
+        self._lock = threading.Lock()
+
+    def client(self, service: str) -> Any:
+        """Return a client whose calls are told."""
+        with self._lock:
+            client = self._inner.client(service)
+            if service not in self._hooked:
+                self._hooked.add(service)
+                client.meta.events.register("provide-client-params", self._values)
+                client.meta.events.register("before-call", lambda **event: self._before(service, **event))
+                client.meta.events.register("after-call", lambda **event: self._after(service, **event))
+        return client
+
+    def _values(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+        context["values"] = copy.deepcopy(params)
+
+    def _before(self, service: str, model: Any, context: dict[str, Any], **_: Any) -> Any:
+        assert self.now is not None
+        return self.now.answer(service, model, context["values"])
+
+    def _after(self, service: str, model: Any, parsed: dict[str, Any], **_: Any) -> None:
+        assert self.now is not None
+        self.now.changed(service, model, parsed)
 
 
 @dataclass
@@ -56,11 +88,9 @@ class Account:
     errors: dict[str, tuple[int, str, str]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     before: Callable[[str], None] = lambda action: None
+    clients: Clients = field(default_factory=lambda: Clients())
 
     def __post_init__(self) -> None:
-        self.inner = BotocoreClients(AwsAccess(region=REGION, access_key="AKIDEXAMPLE", secret_key="example"))
-        self._hooked: set[str] = set()
-        self._lock = threading.Lock()
         self.answers |= {
             "eks:ListAccessEntries": lambda _: {"accessEntries": [one["principalArn"] for one in self.entries]},
             "eks:DescribeAccessEntry": self._entry,
@@ -80,22 +110,12 @@ class Account:
 
     def client(self, service: str) -> Any:
         """Return a client whose calls are seen here."""
-        client = self.inner.client(service)
-        with self._lock:
-            if service not in self._hooked:
-                self._hooked.add(service)
-                prefix = client.meta.service_model.service_name
-                client.meta.events.register("provide-client-params", self._values)
-                client.meta.events.register("before-call", lambda **event: self._before(prefix, **event))
-                client.meta.events.register("after-call", lambda **event: self._after(prefix, **event))
-        return client
+        self.clients.now = self
+        return self.clients.client(service)
 
-    def _values(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-        context["values"] = copy.deepcopy(params)
-
-    def _before(self, service: str, model: Any, context: dict[str, Any], **_: Any) -> Any:
+    def answer(self, service: str, model: Any, values: dict[str, Any]) -> Any:
+        """Return the answer to a call as botocore wants it of `before-call`, None to leave it to moto."""
         action = f"{service}:{model.name}"
-        values = context["values"]
         self.asked.append((action, values))
         self.before(action)
         if action in self.denied:
@@ -113,7 +133,8 @@ class Account:
         assert not report.has_errors(), report.generate_report()
         return SimpleNamespace(status_code=200), {**copy.deepcopy(answer), "ResponseMetadata": {}}
 
-    def _after(self, service: str, model: Any, parsed: dict[str, Any], **_: Any) -> None:
+    def changed(self, service: str, model: Any, parsed: dict[str, Any]) -> None:
+        """Change the answer of moto."""
         if "Error" not in parsed and (change := self.changes.get(f"{service}:{model.name}")):
             change(parsed)
 
@@ -146,22 +167,30 @@ def _refusal(status: int, code: str, text: str) -> Any:
     return SimpleNamespace(status_code=status), parsed
 
 
-@contextmanager
-def account(**over: Any) -> Iterator[Account]:
-    """Yield an account with a private cluster and everything that a site needs; nothing was asked yet."""
-    with mock_aws():
-        made = Account(**over)
-        _network(made)
-        _cluster(made)
-        _role(made)
-        _ways(made)
-        tags = [{"Key": "edge-hosts-owner", "Value": OWNER}, {"Key": "EKSClusterARN", "Value": "x"}]
-        made.activations = [
-            activation(ACTIVATION, Tags=tags),
-            activation("99999999-abcd-4bcd-8bcd-0123456789ab", Tags=[{"Key": "edge-hosts-owner", "Value": "another"}]),
-        ]
-        made.asked.clear()
-        yield made
+@pytest.fixture(scope="module")
+def built() -> Iterator[Account]:
+    """Yield an account with a private cluster and everything that a site needs, made once for a module of tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # a thousand images that nobody here asks for
+        with mock_aws():
+            made = Account()
+            for part in (_network, _cluster, _role, _ways):
+                part(made)
+            yield made
+
+
+def account(built: Account, **over: Any) -> Account:
+    """Return the account, of which nothing was asked yet, with changes for one test. Nothing in moto may be changed."""
+    made = Account(vpc=built.vpc, subnets=built.subnets, groups=built.groups, ids=built.ids, clients=built.clients)
+    made.changes["ec2:DescribeVpnConnections"] = _telemetry
+    tags = [{"Key": "edge-hosts-owner", "Value": OWNER}, {"Key": "EKSClusterARN", "Value": "x"}]
+    made.activations = [
+        activation(ACTIVATION, Tags=tags),
+        activation("99999999-abcd-4bcd-8bcd-0123456789ab", Tags=[{"Key": "edge-hosts-owner", "Value": "another"}]),
+    ]
+    for name, value in over.items():
+        setattr(made, name, value)
+    return made
 
 
 def activation(id_: str, **over: Any) -> dict[str, Any]:
@@ -260,7 +289,6 @@ def _ways(made: Account) -> None:
             Type="ipsec.1", CustomerGatewayId=customer["CustomerGatewayId"], VpnGatewayId=gateway
         )
         made.ids[("vpn", "vpn of another VPC")[number]] = connection["VpnConnection"]["VpnConnectionId"]
-    made.changes["ec2:DescribeVpnConnections"] = _telemetry
     for service in ("ssm", "ecr.api"):
         ec2.create_vpc_endpoint(
             VpcId=made.vpc,

@@ -298,7 +298,10 @@ SECRETS = st.one_of(
 )
 
 
-@given(secret=SECRETS, frame=st.sampled_from(["token {} is bad", "key={}", "'{}'", "{}", "https://me:{}@proxy:1/", "a: {}."]))
+@given(
+    secret=SECRETS,
+    frame=st.sampled_from(["token {} is bad", "key={}", "'{}'", "{}", "https://me:{}@proxy:1/", "a: {}."]),
+)
 def test_no_secret_gets_through(secret: str, frame: str) -> None:
     assert secret not in said(frame.format(secret))
 
@@ -309,6 +312,8 @@ def test_a_canonical_string_is_not_repeated() -> None:
         assert "canary" not in sentence(answer(code, text))
 
 
-@given(st.sampled_from([CLUSTER, URL, "arn:aws:iam::123456789012:role/teams/network/hybrid-nodes-of-all-plants-in-europe"]))
+@given(
+    st.sampled_from([CLUSTER, URL, "arn:aws:iam::123456789012:role/teams/network/hybrid-nodes-of-all-plants-in-europe"])
+)
 def test_names_stay(name: str) -> None:
     assert said(f"{name} is not there") == f"{name} is not there"

@@ -186,7 +186,9 @@ def test_of_several_shared_files_the_later_one_wins(tmp_path: Path) -> None:
     assert "there is no profile z" in refusal(AwsAccess(REGION, profile="z", **files))
 
 
-def test_a_role_of_a_profile_in_one_file_whose_keys_are_in_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_role_of_a_profile_in_one_file_whose_keys_are_in_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     configs = (
         written(tmp_path, "c1", f"[profile hub]\nrole_arn = {HUB}\nsource_profile = plants\n"),
         written(tmp_path, "c2", "[profile other]\n"),
@@ -202,19 +204,25 @@ def test_a_role_of_a_profile_in_one_file_whose_keys_are_in_another(tmp_path: Pat
 def test_credentials_that_cannot_be_had(tmp_path: Path) -> None:
     at = "AWS credentials in eu-central-1: "
     assert refusal(AwsAccess(REGION)).startswith(f"{at}there are no AWS credentials. Remedy: Set AWS_PROFILE, or")
-    assert refusal(AwsAccess(REGION, profile="plants")).startswith(f"{at}there is no profile plants in the shared files.")
+    assert refusal(AwsAccess(REGION, profile="plants")).startswith(
+        f"{at}there is no profile plants in the shared files."
+    )
     assert refusal(AwsAccess(REGION, config_files=("/nowhere/config",))) == (
         f"{at}`aws:sharedConfigFiles` names /nowhere/config, which does not exist. Remedy: Correct `aws:sharedConfigFiles`"
         " in the stack file."
     )
-    assert "`aws:sharedCredentialsFiles` names /nowhere/c," in refusal(AwsAccess(REGION, credentials_files=("/nowhere/c",)))
+    assert "`aws:sharedCredentialsFiles` names /nowhere/c," in refusal(
+        AwsAccess(REGION, credentials_files=("/nowhere/c",))
+    )
     assert "`aws:customCaBundle` names /nowhere/ca," in refusal(access(ca_bundle="/nowhere/ca"))
     half = written(tmp_path, "half", "[default]\naws_access_key_id = AKIAHALF\n")
     assert "has no aws_secret_access_key. Remedy: Add" in refusal(AwsAccess(REGION, credentials_files=(half,)))
     torn = written(tmp_path, "torn", "not an ini file")
     assert f"the shared file {torn} cannot be read. Remedy:" in refusal(AwsAccess(REGION, config_files=(torn,)))
     process = written(tmp_path, "process", '[default]\ncredential_process = sh -c "echo canary-token >&2; exit 1"\n')
-    assert f"{at}the credentials could not be had from custom-process." in refusal(AwsAccess(REGION, config_files=(process,)))
+    assert f"{at}the credentials could not be had from custom-process." in refusal(
+        AwsAccess(REGION, config_files=(process,))
+    )
 
 
 def closed_port() -> int:
@@ -227,7 +235,9 @@ def closed_port() -> int:
 def test_an_endpoint_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"http://127.0.0.1:{closed_port()}"
     text = refusal(access(endpoints=(("eks", url),)))
-    assert text.startswith(f"AWS eks:ListClusters in eu-central-1: {url}/clusters refused the connection. Remedy: Look at")
+    assert text.startswith(
+        f"AWS eks:ListClusters in eu-central-1: {url}/clusters refused the connection. Remedy: Look at"
+    )
     with serving(Aws(silent=1.0)) as aws:
         assert f"{aws.url}/clusters did not answer in time. Remedy:" in refusal(access(aws))
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:canary@127.0.0.1:{closed_port()}")
@@ -269,7 +279,10 @@ def test_fips_and_urls_that_stand_in() -> None:
     own = BotocoreClients(access(region="us-east-1", fips=True, endpoints=(("eks", "https://eks.example"),)))
     assert own.client("eks").meta.endpoint_url == "https://eks.example"
     assert own.client("ssm").meta.endpoint_url == "https://ssm-fips.us-east-1.amazonaws.com"
-    assert BotocoreClients(access(region="cn-north-1")).client("iam").meta.endpoint_url == "https://iam.cn-north-1.amazonaws.com.cn"
+    assert (
+        BotocoreClients(access(region="cn-north-1")).client("iam").meta.endpoint_url
+        == "https://iam.cn-north-1.amazonaws.com.cn"
+    )
     refused = BotocoreClients(access(region="eu central"))
     with pytest.raises(AwsError, match="there is no such service endpoint"):
         refused.client("eks")
@@ -289,7 +302,5 @@ def test_the_keys_of_a_stack_file_lead_there() -> None:
 
 
 def test_botocore_is_imported_only_where_aws_is_asked() -> None:
-    code = (
-        "import sys, edge.aws.lookup, edge.aws.permissions; sys.exit('botocore' in sys.modules or 'boto3' in sys.modules)"
-    )
+    code = "import sys, edge.aws.lookup, edge.aws.permissions; sys.exit('botocore' in sys.modules or 'boto3' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
