@@ -52,9 +52,7 @@ def _other_blocks(entries: Sequence[str]) -> tuple[list[Block], list[Finding]]:
             blocks.append(parsed)
         else:
             remedy = "Run `pulumi up` for the network stack, which writes each as NAME CIDR"
-            found.append(
-                Finding(f"{NETWORK}.otherSites[{index}]", entry, "names no network of another site", remedy)
-            )
+            found.append(Finding(f"{NETWORK}.otherSites[{index}]", entry, "names no network of another site", remedy))
     return blocks, found
 
 

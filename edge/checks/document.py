@@ -36,7 +36,11 @@ _WHERE: tuple[tuple[Where, str, str], ...] = (
     ("control", "On the machine that runs the program", "`preflight` asks these; `verify` only the login."),
     ("palette", "In Palette", "`preflight` asks these, with the API key."),
     ("vsphere", "In vCenter", "`preflight` asks these for the hosts that are virtual machines, before one is made."),
-    ("aws", "In AWS", "`preflight` asks these where AWS is asked at all (`source: lookup`, or `managed` around a cluster that exists)."),
+    (
+        "aws",
+        "In AWS",
+        "`preflight` asks these where AWS is asked at all (`source: lookup`, or `managed` around a cluster that exists).",
+    ),
 )
 
 

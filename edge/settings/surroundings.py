@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network
 from urllib.parse import urlsplit
@@ -71,7 +72,7 @@ def _written(site: Site, views: Sequence[HostSettings], release: Release | None)
         yield f"releases/{release.id}.yaml: agent.baseUrl", _host(release.agent.base_url)
 
 
-def _place(mine: str, key: str, own: frozenset[str] | set[str]) -> str:
+def _place(mine: str, key: str, own: AbstractSet[str]) -> str:
     return f"{mine}.vsphere.{key}" if key in own else f"site.vsphere.{key}"
 
 
