@@ -163,7 +163,7 @@ def activation(
 
 
 def _endpoints() -> tuple[EndpointView, ...]:
-    return tuple(
+    interfaces = (
         EndpointView(
             id=f"vpce-0000000{index}",
             service=f"com.amazonaws.{REGION}.{name}",
@@ -175,9 +175,9 @@ def _endpoints() -> tuple[EndpointView, ...]:
             resolver_only=name == "s3",
         )
         for index, name in enumerate(SERVICES)
-    ) + (
-        EndpointView("vpce-0000000f", f"com.amazonaws.{REGION}.s3", "Gateway", "available", False, (), ()),
-    )  # fmt: skip
+    )
+    gateway = EndpointView("vpce-0000000f", f"com.amazonaws.{REGION}.s3", "Gateway", "available", False, (), ())
+    return (*interfaces, gateway)
 
 
 def clean_view(**changes: Any) -> AwsView:
