@@ -15,6 +15,7 @@ from edge.settings.network import GivenNetwork
 from edge.settings.release import Release
 from edge.settings.site import BuildStack, NetworkStack, Site
 from edge.settings.stack import HostSettings, StackSettings, view
+from edge.settings.surroundings import addresses_around, networks_around
 from edge.settings.vm_rules import vm_findings
 from edge.stages import judge
 
@@ -258,5 +259,7 @@ def _network(
         site.stage,
         kubernetes=release.kubernetes,
         os_names=sorted({name for host in views for name in host.accept_os}),
+        others=addresses_around(site, views, release),
+        own=networks_around(site),
     )
     return [finding for finding in found if region or finding.where not in _BY_REGION]
