@@ -37,6 +37,7 @@ OUTPUTS: Mapping[str, Mapping[str, Any]] = {
         "arch": "amd64",
     },
     "pulumi-python:dynamic/edge:RegistrationToken": {"token": "token-of-the-recording"},
+    "aws:ssm/activation:Activation": {"activationCode": "code-of-the-recording"},
 }
 # What a vCenter answers to a look-up by name; an id tells what was asked for.
 LOOKUPS: Mapping[str, Mapping[str, Any]] = {
