@@ -53,81 +53,63 @@ class HybridIdentity(pulumi.ComponentResource):
         if found:
             raise SettingsError(found)
         super().__init__(names.token("HybridIdentity"), name, {"provider": provider}, opts)
-        self._name, self._tags, self._protect = name, dict(tags), protect
+        # The SDK keeps `_name` and `_protect` of its own, and children would take the latter over.
+        self._prefix, self._tags, self._kept = name, dict(tags) or None, ResourceOptions(parent=self, protect=protect)
         self.trust_anchor_arn = self._trust_anchor(anywhere.trust_anchor) if anywhere else Output.from_input("")
         if identity.role.arn:
             self.role_arn = Output.from_input(identity.role.arn)
             self.role_name = Output.from_input(iam.role_parts(iam.role_in(identity.role.arn))[1])
         else:
-            self._role(identity, provider, account, region, partition, cluster_arn)
+            where = {"partition": partition, "region": region}
+            trust = _trust(provider, where, account, self.trust_anchor_arn)
+            self._role(identity, provider, trust, _rights(provider, identity, where, account, cluster_arn), partition)
         if identity.access_entry:
-            aws.eks.AccessEntry(
-                names.child(name, "access-entry"),
-                cluster_name=cluster_name,
-                principal_arn=self.role_arn,
-                # User name and group follow from the type; AWS takes neither groups nor access policies with it.
-                type="HYBRID_LINUX",
-                region=region,
-                tags=self._tags or None,
-                opts=ResourceOptions(parent=self),
-            )
+            self._entry(cluster_name, region)
         self.profile_arn = self._profile(anywhere) if anywhere else Output.from_input("")
         outputs = ("role_arn", "role_name", "trust_anchor_arn", "profile_arn")
         self.register_outputs({key: getattr(self, key) for key in outputs})
 
     def _role(
-        self,
-        identity: Identity,
-        provider: CredentialProvider,
-        account: Input[str],
-        region: str,
-        partition: str,
-        cluster_arn: Input[str],
+        self, identity: Identity, provider: CredentialProvider, trust: Output[str], rights: Output[str], partition: str
     ) -> None:
         """Make the role with its policies, and set `role_arn` and `role_name`."""
-        wanted = identity.role
-        path, role_name = iam.role_parts(wanted.name or ROLE_NAME)
-
-        def trust(given: Mapping[str, Any]) -> str:
-            where = {"partition": partition, "region": region, "account": given["account"]}
-            return iam.rendered(iam.trust_policy(provider, **where, trust_anchor=given["anchor"]))
-
-        def rights(given: Mapping[str, Any]) -> str:
-            where = {"partition": partition, "region": region, **given}
-            how: dict[str, Any] = {"deregister_by": wanted.deregister_by, "pod_identity": wanted.pod_identity}
-            return iam.rendered(iam.inline_policy(provider, **where, **how))
-
-        session = identity.roles_anywhere.session if identity.roles_anywhere else None
+        path, role_name = iam.role_parts(identity.role.name or ROLE_NAME)
+        anywhere, child = identity.roles_anywhere, ResourceOptions(parent=self)
         role = aws.iam.Role(
-            names.child(self._name, "role"),
+            names.child(self._prefix, "role"),
             name=role_name,
             path=path,
             description="EKS hybrid nodes",
-            assume_role_policy=Output.all(account=account, anchor=self.trust_anchor_arn).apply(trust),
-            max_session_duration=iam.max_session(session) if session else None,
-            permissions_boundary=wanted.permissions_boundary,
-            tags=self._tags or None,
-            opts=ResourceOptions(parent=self, protect=self._protect),
+            assume_role_policy=trust,
+            max_session_duration=iam.max_session(anywhere.session) if anywhere else None,
+            permissions_boundary=identity.role.permissions_boundary,
+            tags=self._tags,
+            opts=self._kept,
         )
-        aws.iam.RolePolicy(
-            names.child(self._name, "policy"),
-            name=iam.POLICY_NAME,
-            role=role.name,
-            policy=Output.all(account=account, cluster_arn=cluster_arn).apply(rights),
+        policy = names.child(self._prefix, "policy")
+        aws.iam.RolePolicy(policy, name=iam.POLICY_NAME, role=role.name, policy=rights, opts=child)
+        for word, arn in iam.managed_policies(provider, partition).items():
+            aws.iam.RolePolicyAttachment(names.child(self._prefix, word), role=role.name, policy_arn=arn, opts=child)
+        self.role_arn, self.role_name = role.arn, role.name
+
+    def _entry(self, cluster_name: Input[str], region: str) -> None:
+        aws.eks.AccessEntry(
+            names.child(self._prefix, "access-entry"),
+            cluster_name=cluster_name,
+            principal_arn=self.role_arn,
+            # User name and group follow from the type; AWS takes neither groups nor access policies with it.
+            type="HYBRID_LINUX",
+            region=region,
+            tags=self._tags,
             opts=ResourceOptions(parent=self),
         )
-        for word, arn in iam.managed_policies(provider, partition).items():
-            aws.iam.RolePolicyAttachment(
-                names.child(self._name, word), role=role.name, policy_arn=arn, opts=ResourceOptions(parent=self)
-            )
-        self.role_arn, self.role_name = role.arn, role.name
 
     def _trust_anchor(self, wanted: TrustAnchor) -> Output[str]:
         if wanted.arn:
             return Output.from_input(wanted.arn)
         bundle = wanted.certificates is not None
         anchor = aws.rolesanywhere.TrustAnchor(
-            names.child(self._name, "trust-anchor"),
+            names.child(self._prefix, "trust-anchor"),
             enabled=True,
             source=aws.rolesanywhere.TrustAnchorSourceArgs(
                 source_type="CERTIFICATE_BUNDLE" if bundle else "AWS_ACM_PCA",
@@ -135,8 +117,8 @@ class HybridIdentity(pulumi.ComponentResource):
                     x509_certificate_data=wanted.certificates, acm_pca_arn=wanted.acm_pca
                 ),
             ),
-            tags=self._tags or None,
-            opts=ResourceOptions(parent=self, protect=self._protect),
+            tags=self._tags,
+            opts=self._kept,
         )
         arn: Output[str] = anchor.arn
         return arn
@@ -145,17 +127,41 @@ class HybridIdentity(pulumi.ComponentResource):
         if wanted.profile:
             return Output.from_input(wanted.profile)
         profile = aws.rolesanywhere.Profile(
-            names.child(self._name, "profile"),
+            names.child(self._prefix, "profile"),
             enabled=True,
             role_arns=[self.role_arn],
             # The session is named after the node, and the cluster knows the node by the name of its session.
             accept_role_session_name=True,
             duration_seconds=int(wanted.session.total_seconds()),
-            tags=self._tags or None,
-            opts=ResourceOptions(parent=self, protect=self._protect),
+            tags=self._tags,
+            opts=self._kept,
         )
         arn: Output[str] = profile.arn
         return arn
+
+
+def _trust(
+    provider: CredentialProvider, where: Mapping[str, str], account: Input[str], anchor: Output[str]
+) -> Output[str]:
+    """Return the text of the role's trust policy."""
+    return Output.all(account=account, trust_anchor=anchor).apply(
+        lambda given: iam.rendered(iam.trust_policy(provider, **where, **given))
+    )
+
+
+def _rights(
+    provider: CredentialProvider,
+    identity: Identity,
+    where: Mapping[str, str],
+    account: Input[str],
+    cluster_arn: Input[str],
+) -> Output[str]:
+    """Return the text of the role's inline policy."""
+    role = identity.role
+    how: dict[str, Any] = {**where, "deregister_by": role.deregister_by, "pod_identity": role.pod_identity}
+    return Output.all(account=account, cluster_arn=cluster_arn).apply(
+        lambda given: iam.rendered(iam.inline_policy(provider, **how, **given))
+    )
 
 
 def _region_findings(anywhere: Optional[RolesAnywhere], region: str) -> list[Finding]:
