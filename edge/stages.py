@@ -142,12 +142,6 @@ _TABLE = (
         "off", "off", "warning", (),
     ),
     StageRule(
-        "activation.over",
-        "the activation has ended; all hosts have registered, and work on without it",
-        "Remove `activation`, or write a new `expires` before a host joins or is reinstalled",
-        "off", "warning", "warning", ("C7",),
-    ),
-    StageRule(
         "activation.short",
         "the activation ends within 24 hours",
         "Write a later `expires`, at most 30 days ahead, unless all hosts join before",

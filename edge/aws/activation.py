@@ -104,16 +104,20 @@ def activation_findings(
 ) -> list[Finding]:
     """Return what is wrong with the life and the size of an activation.
 
-    `hosts`: hosts of the site. `view`: what AWS says of it; without it the settings and the clock (`now`, with a time
-    zone) are judged alone. Of a given activation nothing can be said without a view.
+    `hosts`: hosts of the site. `view`: what AWS says of it; one that ends at another moment than the settings say is not
+    it. Without a view the settings and the clock (`now`, with a time zone) are judged alone, and nothing can be said of a
+    given activation.
     """
+    if activation.source == "create" and view is not None and view.expires != activation.expires:
+        view = None  # it is of the activation that this one will replace
     found: list[Finding | None] = []
     waiting = hosts
     if view is not None:
         waiting = max(0, hosts - view.count)
         found += _used(view, hosts, waiting, stage, now)
     if activation.source == "create":
-        found += _life(activation.expires, waiting, stage, now)
+        if view is None or activation.expires > now:
+            found += _life(activation.expires, waiting, stage, now)
         found += _size(activation, hosts, stage)
     return [finding for finding in found if finding is not None]
 
@@ -121,15 +125,12 @@ def activation_findings(
 def _life(expires: datetime, waiting: int, stage: Stage, now: datetime) -> Iterator[Finding | None]:
     where, shown = f"{WHERE}.expires", shown_timestamp(expires)
     if expires <= now:
-        if not waiting:
-            yield judge("activation.over", stage, where, shown)
-            return
         yield Finding(
             where,
             shown,
             "lies in the past, so no host can register with this activation any more",
-            f"Write a moment of the next 30 days (before {shown_timestamp(now + LONGEST)}) if a host still has to join or to be"
-            " reinstalled; else remove `activation`: hosts that have joined work on without it.",
+            f"Write a moment of the next 30 days (before {shown_timestamp(now + LONGEST)}) if a host still has to join or"
+            " to be reinstalled; else remove `activation`: hosts that have joined work on without it.",
         )
     elif expires > now + LONGEST:
         yield Finding(
@@ -166,7 +167,9 @@ def _used(view: ActivationView, hosts: int, waiting: int, stage: Stage, now: dat
         problem = f"has ended, and {waiting} of {hosts} hosts have not registered with it"
         yield Finding(WHERE, view.id, problem, "Make a new one: a new `expires`, or the id and code of another one.")
     elif over:
-        yield judge("activation.over", stage, WHERE, view.id)
+        problem = "has ended; all hosts have registered, and work on without it"
+        remedy = "Remove `activation`, or make a new one before a host joins or is reinstalled."
+        yield Finding(WHERE, view.id, problem, remedy, "warning")
     elif left < waiting:
         problem = f"has {left} of {view.limit} registrations left, but {waiting} hosts have not registered with it"
         remedy = "Make a new one with more: raise `registrations`, or give the id and code of another one."
