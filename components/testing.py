@@ -37,6 +37,7 @@ OUTPUTS: Mapping[str, Mapping[str, Any]] = {
         "arch": "amd64",
     },
     "pulumi-python:dynamic/edge:RegistrationToken": {"token": "token-of-the-recording"},
+    "aws:ssm/activation:Activation": {"activationCode": "code-of-the-recording"},
 }
 # What a vCenter answers to a look-up by name; an id tells what was asked for.
 LOOKUPS: Mapping[str, Mapping[str, Any]] = {
@@ -233,8 +234,10 @@ def record(
     loop.set_default_executor(ThreadPoolExecutor(threads))
 
     def run() -> None:
-        program()
         root = get_root_resource()
+        if root is not None:
+            root.outputs = {}  # type: ignore[attr-defined]  # the SDK keeps one stack, with the exports of earlier runs
+        program()
         if root is not None:
             register_resource_outputs(root, getattr(root, "outputs", {}))
 

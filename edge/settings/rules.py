@@ -9,6 +9,7 @@ from typing import Any
 from edge.findings import Finding
 from edge.network import NetworkFacts, network_rules
 from edge.settings.access import Ssh
+from edge.settings.aws_rules import aws_findings
 from edge.settings.extra import extra_findings
 from edge.settings.hosts import ExistingHost
 from edge.settings.network import GivenNetwork
@@ -42,6 +43,7 @@ def site_findings(stack: str, project: str, site: Site, release: Release | None,
         *_stage(site, views),
         *(_release_stage(site, release) if release else ()),
         *_network(stack, project, site, release, region, views),
+        *aws_findings(site),
     ]
     return [finding for finding in found if finding is not None]
 

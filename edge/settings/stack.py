@@ -16,6 +16,7 @@ from edge.findings import Finding
 from edge.settings.access import Proxy, SecretRef, Ssh, key_secret
 from edge.settings.certificates import certificates
 from edge.settings.hosts import ExistingHost, HostBase, MachineKind, Mode, State, Vmxnet3, VsphereHost
+from edge.settings.identity import GivenActivation
 from edge.settings.network import GivenNetwork
 from edge.settings.palette import TOKEN_SECRET, ConfigToken, StaticNetwork, User
 from edge.settings.release import Release
@@ -252,6 +253,8 @@ def secret_uses(site: Site) -> dict[str, tuple[str, ...]]:
         found |= {path.replace("*", name, 1): ref for path, ref in _value_secrets(site, host).items()}
         found |= _ssh_secrets(_ssh(site, host), f"site.hosts.{name}.ssh" if host.ssh else "site.ssh")
     found |= _machine_secrets(site)
+    if isinstance(site.activation, GivenActivation) and site.activation.code:
+        found["site.activation.code"] = site.activation.code
     uses: dict[str, set[str]] = {}
     for path, ref in found.items():
         uses.setdefault(ref.secret, set()).add(path)
