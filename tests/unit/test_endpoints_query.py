@@ -10,7 +10,7 @@ from edge.endpoints import EndpointQuery, endpoint_table, private_names, query_f
 from edge.endpoints.private import service_of
 from edge.network import NetworkFacts
 from tests.unit.network_samples import facts_of, hosts, lines, row, table
-from tests.unit.settings_helpers import load, put, site, vm_site
+from tests.unit.settings_helpers import RELEASE, load, put, site, vm_site
 
 SERVICES = tuple(f"com.amazonaws.eu-central-1.{name}" for name in ("eks", "ecr.api", "ecr.dkr", "s3", "ssm", "logs"))
 
@@ -18,7 +18,8 @@ SERVICES = tuple(f"com.amazonaws.eu-central-1.{name}" for name in ("eks", "ecr.a
 @pytest.mark.row("A6", "A8")
 class TestSettings:
     def test_a_site_of_fips_hosts_is_rhel(self, tmp_path: Path) -> None:
-        settings = load(tmp_path, site(fips=True))
+        release = {**RELEASE, "agent": {**RELEASE["agent"], "fips": True}}
+        settings = load(tmp_path, site(fips=True), release=release)
         query = query_for(settings, NetworkFacts.given(settings))
         assert (query.os_families, query.fips) == (("rhel",), True)
         rows = endpoint_table(query)
