@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 BEGAN = time.perf_counter()
 
-import botocore.endpoint_provider  # type: ignore[import-untyped]  # noqa: E402, F401
+import botocore.endpoint_provider  # type: ignore[import-untyped]  # noqa: E402
 import botocore.loaders  # type: ignore[import-untyped]  # noqa: E402, F401
 
 from edge.endpoints import EndpointQuery, endpoint_table, names  # noqa: E402
