@@ -10,8 +10,8 @@ would replace the activation in its middle. Twice leaves every host one reinstal
 a host that still has to register (new, reinstalled, a new generation) needs one that is alive. Who is told how many
 registrations were used can tell these cases apart. The clock alone cannot, so there an end in the past is an error, in
 every stage: the way out is a line either way, a new `expires` or no `activation`, and both are found before a host is
-touched, where a host that cannot join is found an hour later. AWS would refuse to make it anyway, and forgets activations
-that are over, after which the engine would want to make it again.
+touched, where a host that cannot join is found an hour later. AWS would refuse to make it anyway, and once AWS does
+not list it any more, the engine wants to make it again.
 
 Sources: SSM API reference, CreateActivation, Activation and DeleteActivation; EKS User Guide, hybrid nodes credentials;
 the AWS provider (hashicorp/terraform-provider-aws, internal/service/ssm/activation.go).

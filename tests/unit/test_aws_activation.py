@@ -119,6 +119,11 @@ def test_a_sound_activation_has_no_finding() -> None:
     assert judged(GivenActivation(source="given", id=ID)) == []
 
 
+@pytest.mark.parametrize(("left", "level"), [(-1, "error"), (0, "error"), (1, "warning")])
+def test_the_end_itself_is_over(left: int, level: str) -> None:
+    assert [one.level for one in judged(made(NOW + timedelta(seconds=left)))] == [level]
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_by_the_clock_alone_an_end_in_the_past_is_an_error_that_names_both_ways_out(stage: str) -> None:
     (found,) = judged(made(NOW - timedelta(seconds=1)), stage=stage)
