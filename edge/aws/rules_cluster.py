@@ -115,9 +115,7 @@ def publiccidrs(case: Case) -> Iterator[Said]:
 def remotenetworks(case: Case) -> Iterator[Said]:
     """Judge the remote networks: there, not too many, holding the sites'."""
     found = case.view.cluster
-    change = case.update(
-        "--remote-network-config remoteNodeNetworks=[{cidrs=[NODES]}],remotePodNetworks=[{cidrs=[PODS]}]"
-    )
+    change = _change(case)
     if not found.remote_node_cidrs:
         problem = "has no remote node network, so it accepts no hybrid node"
         yield Red(case.cluster, problem, f"Write the networks of all its sites: {change}")
@@ -136,6 +134,20 @@ def remotenetworks(case: Case) -> Iterator[Said]:
             there = found.remote_node_cidrs if what == "node" else found.remote_pod_cidrs
             yield Red(case.cluster, problem, f"Add it; the lists are replaced whole: {change}", shown(there))
     yield Seen(f"nodes {shown(found.remote_node_cidrs)}; pods {shown(found.remote_pod_cidrs)}")
+
+
+def _change(case: Case) -> str:
+    """Return the command that writes the remote networks: EKS replaces the lists whole, so it names every block."""
+    cluster = case.view.cluster
+    there = {"node": case.nodes, "pod": case.pods}
+    wanted = [(kind, one) for _, kind, one in _wanted(case) if uncovered(one, there[kind])]
+    nodes = [*cluster.remote_node_cidrs, *(str(one) for kind, one in wanted if kind == "node")]
+    pods = [*cluster.remote_pod_cidrs, *(str(one) for kind, one in wanted if kind == "pod")]
+    lists = (
+        f"{name}=[{{cidrs=[{','.join(dict.fromkeys(blocks_)) or placeholder}]}}]"
+        for name, blocks_, placeholder in (("remoteNodeNetworks", nodes, "NODES"), ("remotePodNetworks", pods, "PODS"))
+    )
+    return case.update(f"--remote-network-config {','.join(lists)}")
 
 
 def _wanted(case: Case) -> Iterator[tuple[str, str, IPv4Network]]:

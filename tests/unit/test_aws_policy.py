@@ -110,7 +110,10 @@ CLUSTER = "arn:aws:eks:eu-central-1:123456789012:cluster/plants"
         ([{"Statement": [{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}]}], "allowed"),
         ([{"Statement": [{"Effect": "Allow", "NotAction": "eks:*", "Resource": "*"}]}], "implicit"),
         ([{"Statement": [{"Effect": "Allow", "Action": "eks:*", "NotResource": CLUSTER}]}], "implicit"),
-        ([{"Statement": [{"Effect": "Allow", "Action": "eks:*", "NotResource": "${aws:PrincipalTag/x}"}]}], "conditional"),
+        (
+            [{"Statement": [{"Effect": "Allow", "Action": "eks:*", "NotResource": "${aws:PrincipalTag/x}"}]}],
+            "conditional",
+        ),
         ([allow("*"), {"Statement": [{"Effect": "Deny", "Action": "eks:*", "Resource": CLUSTER}]}], "denied"),
         ([{"Statement": "nonsense"}], "implicit"),
         ([{}], "implicit"),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.aws.routing import legs
-from edge.aws.view import InterfaceView, RouteView
+from edge.aws.view import RouteView
 from edge.cidr import uncovered
 from tests.unit.aws_judged import clean, judged, only, verdict, with_routes
 from tests.unit.aws_samples import NODES, PODS, SUBNETS, TABLES, clean_view, cluster_with, route
@@ -249,5 +249,4 @@ class TestTunnels:
 
 
 def test_interfaces_are_shown_with_their_subnets() -> None:
-    assert isinstance(clean().interfaces[0], InterfaceView)
     assert "10.100.0.12 (subnet-0000000a)" in verdict("aws.enis", clean()).seen
