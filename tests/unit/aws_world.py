@@ -17,11 +17,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore import xform_name
+from botocore.stub import Stubber
 from botocore.validate import ParamValidator
 from moto import mock_aws
 
 from edge.aws.access import AwsAccess
+from edge.aws.read import WantedRole, read_cluster, read_view
+from edge.aws.reader import Reader
 from edge.aws.session import BotocoreClients
+from edge.aws.view import AwsView
 from tests.unit.network_samples import CA
 
 REGION, ACCOUNT, OWNER, NAME = "eu-central-1", "123456789012", "edge-hosts.plant-12-prod", "plants-prod"
@@ -312,3 +317,19 @@ def _telemetry(parsed: dict[str, Any]) -> None:
             {"OutsideIpAddress": f"198.51.{100 + number}.2", "Status": "UP", "StatusMessage": ""},
             {"OutsideIpAddress": f"198.51.{100 + number}.1", "Status": "DOWN", "StatusMessage": "IPSEC IS DOWN"},
         ]
+
+
+def view_of(made: Account, role: WantedRole | None = None, owner: str = OWNER) -> AwsView:
+    """Return all that is read of the account."""
+    reader = Reader(made)
+    return read_view(reader, read_cluster(reader, NAME), role or WantedRole(), owner)
+
+
+def stubbed(service: str, *answers: tuple[str, dict[str, Any], dict[str, Any]]) -> Reader:
+    """Return a reader whose client of a service gives these answers, in their order, to exactly these questions."""
+    clients = BotocoreClients(AwsAccess(REGION, access_key="AKIDEXAMPLE", secret_key="example"))
+    stub = Stubber(clients.client(service))
+    for operation, asked, answer in answers:
+        stub.add_response(xform_name(operation), answer, asked)
+    stub.activate()
+    return Reader(clients)

@@ -1,8 +1,7 @@
-"""What is read of a cluster, its VPC and its hosts' identity: every page, side by side, and what happens when a read is refused."""
+"""What is read of an account as a whole: every page, side by side, and what happens when a read is refused."""
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from dataclasses import fields
@@ -12,17 +11,11 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore import xform_name
-from botocore.stub import Stubber
 
-from edge.aws.access import AwsAccess
 from edge.aws.errors import DeniedError, MissingError
-from edge.aws.permissions import READS, as_markdown, main, policy
+from edge.aws.permissions import READS
 from edge.aws.read import WantedRole, read_cluster, read_view
-from edge.aws.read_cluster import cluster_of
-from edge.aws.read_identity import document, read_activations, read_entries, role_in
-from edge.aws.read_vpc import read_interfaces, read_resolvers, read_rules, read_tunnels, subnets_of, tables_of
 from edge.aws.reader import Reader
-from edge.aws.session import BotocoreClients
 from edge.aws.view import AwsView, EntryView, RouteView, RuleView, TunnelView
 from edge.errors import AwsError
 from tests.unit.aws_world import (
@@ -37,18 +30,12 @@ from tests.unit.aws_world import (
     account,
     activation,
     built,
-    entry,
+    view_of,
 )
 
 __all__ = ["built"]  # a fixture
 OPTIONAL = [read.action for read in READS if not read.required and read.action != "eks:ListClusters"]
 REQUIRED = [read.action for read in READS if read.required]
-
-
-def view_of(made: Account, role: WantedRole | None = None, owner: str = OWNER) -> AwsView:
-    """Return all that is read of the account."""
-    reader = Reader(made)
-    return read_view(reader, read_cluster(reader, NAME), role or WantedRole(), owner)
 
 
 @pytest.fixture(scope="module")
@@ -210,48 +197,6 @@ def test_another_error_of_an_optional_read_is_no_denial(built: Account) -> None:
         view_of(made)
 
 
-@pytest.mark.row("C2")
-def test_a_cluster_that_is_not_there_is_answered_with_those_that_are(built: Account) -> None:
-    at = "AWS eks:DescribeCluster in eu-central-1: there is no cluster plants-prd"
-    fix = " Remedy: Correct the name of the cluster, the Region, or the account that `aws:profile` leads to."
-    made = account(built)
-    with pytest.raises(MissingError) as caught:
-        read_cluster(Reader(made), "plants-prd")
-    assert str(caught.value) == f"{at}; the clusters there are plants-prod.{fix} Perhaps plants-prod is meant."
-    made.paged(
-        "eks:ListClusters",
-        "clusters",
-        [[f"c{number:02}" for number in range(15)], [f"d{n}" for n in range(9)]],
-        "nextToken",
-    )
-    with pytest.raises(MissingError, match=r"c14, d0, d1, d2, d3, d4 and more\."):
-        read_cluster(Reader(made), "plants-prd")
-    made.paged("eks:ListClusters", "clusters", [[]])
-    with pytest.raises(MissingError, match="the account has no cluster there at all"):
-        read_cluster(Reader(made), "plants-prd")
-    made.denied = {"eks:ListClusters"}
-    with pytest.raises(MissingError) as caught:
-        read_cluster(Reader(made), "plants-prd")
-    assert str(caught.value) == f"{at}.{fix}"
-
-
-def described(**over: Any) -> dict[str, Any]:
-    """Return a cluster as EKS describes it."""
-    return {"name": NAME, "resourcesVpcConfig": {"vpcId": "vpc-1"}, **over}
-
-
-def test_clusters_of_another_kind() -> None:
-    assert cluster_of(described(), REGION).auth_mode == "CONFIG_MAP"  # older than access entries
-    assert cluster_of(described(status="CREATING"), REGION).ca == ""
-    with pytest.raises(AwsError, match="EKS cluster plants-prod in eu-central-1: has no VPC in this account"):
-        cluster_of({"name": NAME, "connectorConfig": {"provider": "OTHER"}}, REGION)
-    for data in ("no base64!", "bm8gY2VydGlmaWNhdGU="):
-        with pytest.raises(AwsError, match="has a CA that is no certificate in PEM form"):
-            cluster_of(described(certificateAuthority={"data": data}), REGION)
-    split = [{"types": ["api"], "enabled": True}, {"types": ["audit"], "enabled": False}]
-    assert cluster_of(described(logging={"clusterLogging": split}), REGION).logs == ("api",)
-
-
 # Pages: each line answers one action with two pages, of which only the second has what is looked for.
 PAGED: dict[str, tuple[str, Callable[[Account], list[list[Any]]], Callable[[AwsView, Account], object]]] = {
     "eks:ListAccessEntries": (
@@ -364,215 +309,6 @@ def test_every_read_that_has_pages_is_tested_for_them() -> None:
     assert paged - {"eks:ListClusters", "ec2:DescribeVpcs"} == set(PAGED)
 
 
-def test_only_the_entries_that_matter_are_described(built: Account) -> None:
-    others = [
-        entry("arn:aws:iam::123456789012:role/admin", "STANDARD"),
-        entry("arn:aws:iam::123456789012:user/me", "STANDARD"),
-        entry(
-            "arn:aws:iam::123456789012:role/aws-service-role/eks.amazonaws.com/AWSServiceRoleForAmazonEKS", "STANDARD"
-        ),
-        entry(f"arn:aws:iam::123456789012:role/plants/{ROLE}", "STANDARD"),
-    ]
-    made = account(built, entries=[entry(ROLE_ARN), *others])
-    cluster = read_cluster(Reader(made), NAME)
-
-    def asked(wanted: WantedRole) -> list[str]:
-        made.asked.clear()
-        found = read_entries(Reader(made), cluster, wanted)
-        described = [values["principalArn"] for action, values in made.asked if action == "eks:DescribeAccessEntry"]
-        assert sorted(described) == [one.principal for one in found]
-        return sorted(described)
-
-    admin, path = others[0]["principalArn"], others[3]["principalArn"]
-    assert asked(WantedRole()) == sorted([ROLE_ARN, admin, path])
-    assert asked(WantedRole("admin")) == [admin]
-    assert asked(WantedRole(f"plants/{ROLE}")) == sorted([ROLE_ARN, path])
-    assert asked(WantedRole("nobody")) == []
-
-
-def test_an_entry_that_goes_between_the_two_calls_is_none(built: Account) -> None:
-    made = account(built)
-    made.answers["eks:ListAccessEntries"] = lambda _: {"accessEntries": [ROLE_ARN, f"{ROLE_ARN}-gone"]}
-    assert [one.principal for one in view_of(made).entries] == [ROLE_ARN]
-
-
-def test_a_cluster_without_access_entries_is_not_asked_for_them(built: Account) -> None:
-    made = account(built)
-    plain = made.changes["eks:DescribeCluster"]
-
-    def config_map(parsed: dict[str, Any]) -> None:
-        plain(parsed)
-        parsed["cluster"]["accessConfig"] = {"authenticationMode": "CONFIG_MAP"}
-
-    made.changes["eks:DescribeCluster"] = config_map
-    view = view_of(made)
-    assert (view.entries, view.role) == ((), None)
-    assert "eks:ListAccessEntries" not in made.actions
-
-
-def test_a_role_that_is_not_there(built: Account) -> None:
-    made = account(built)
-    with pytest.raises(MissingError) as caught:
-        view_of(made, WantedRole("plants/hosts"))
-    assert str(caught.value) == (
-        "AWS iam:GetRole in eu-central-1: there is no role hosts. Remedy: Correct `site.network.hybridRole`; it is the name"
-        " of an IAM role of the cluster's account."
-    )
-    assert view_of(made, WantedRole("hosts", made_here=True)).role is None
-    made.entries = [entry("arn:aws:iam::123456789012:role/gone")]
-    with pytest.raises(MissingError, match="Delete the access entry of that role, or make the role again"):
-        view_of(made)
-
-
-def test_names_of_roles() -> None:
-    assert role_in("arn:aws:iam::123456789012:role/a/b/hosts") == "hosts"
-    assert role_in("arn:aws-cn:iam::123456789012:role/hosts") == "hosts"
-    assert role_in("arn:aws:iam::123456789012:user/me") == ""
-    assert WantedRole("a/b/hosts").plain == WantedRole("hosts").plain == "hosts"
-
-
-def test_policy_documents_in_both_forms() -> None:
-    assert document("%7B%22Version%22%3A%20%222012-10-17%22%7D") == {"Version": "2012-10-17"}
-    assert document({"Version": "x"}) == {"Version": "x"}
-    assert document("no json") == document(None) == {}
-
-
-def test_routes_of_every_kind() -> None:
-    routes = [
-        {
-            "DestinationCidrBlock": "10.2.0.0/16",
-            "TransitGatewayId": "tgw-1",
-            "State": "blackhole",
-            "Origin": "CreateRoute",
-        },
-        {
-            "DestinationCidrBlock": "10.1.0.0/16",
-            "GatewayId": "vgw-1",
-            "State": "active",
-            "Origin": "EnableVgwRoutePropagation",
-        },
-        {"DestinationPrefixListId": "pl-1", "TransitGatewayId": "tgw-1", "State": "active"},
-        {"DestinationPrefixListId": "pl-s3", "GatewayId": "vpce-1", "State": "active"},
-        {"DestinationIpv6CidrBlock": "::/0", "EgressOnlyInternetGatewayId": "eigw-1", "State": "active"},
-        {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "active"},
-        {"DestinationCidrBlock": "10.9.0.0/16", "InstanceId": "i-1", "NetworkInterfaceId": "eni-1", "State": "active"},
-    ]
-    table = {"RouteTableId": "rtb-1", "Routes": routes, "PropagatingVgws": [{"GatewayId": "vgw-1"}]}
-    (view,) = tables_of([table, {"RouteTableId": "rtb-2"}], ["rtb-1"], {"pl-1": ("10.3.0.0/16", "10.4.0.0/16")})
-    assert view.propagating == ("vgw-1",)
-    assert view.routes == (
-        RouteView("0.0.0.0/0", "nat-1", active=True),
-        RouteView("10.1.0.0/16", "vgw-1", active=True, propagated=True),
-        RouteView("10.2.0.0/16", "tgw-1", active=False),
-        RouteView("10.3.0.0/16", "tgw-1", active=True),
-        RouteView("10.4.0.0/16", "tgw-1", active=True),
-        RouteView("10.9.0.0/16", "eni-1", active=True),
-        RouteView("pl-s3", "vpce-1", active=True),
-    )
-
-
-def test_a_prefix_list_of_a_route_is_read_but_not_that_of_a_gateway_endpoint(built: Account) -> None:
-    made = account(built)
-    routes = [
-        {"DestinationPrefixListId": made.ids["list"], "TransitGatewayId": "tgw-1", "State": "active"},
-        {"DestinationPrefixListId": "pl-s3", "GatewayId": "vpce-1", "State": "active"},
-    ]
-    table = {"RouteTableId": "rtb-1", "Associations": [{"Main": True}], "Routes": routes}
-    made.answers["ec2:DescribeRouteTables"] = lambda _: {"RouteTables": [table]}
-    made.answers["ec2:DescribeSecurityGroupRules"] = lambda _: {"SecurityGroupRules": []}
-    (view,) = view_of(made).route_tables
-    assert {one.destination for one in view.routes} == {"10.200.0.0/16", "10.201.0.0/16", "pl-s3"}
-    lists = [values["PrefixListId"] for action, values in made.asked if action == "ec2:GetManagedPrefixListEntries"]
-    assert lists == [made.ids["list"]]
-
-
-def test_a_subnet_without_any_table_that_may_be_seen(built: Account) -> None:
-    found = [{"SubnetId": "subnet-1", "CidrBlock": "10.0.0.0/24"}, {"SubnetId": "subnet-2", "CidrBlock": "10.0.1.0/24"}]
-    assert [one.route_table for one in subnets_of(found, [], ["subnet-1"])] == [""]
-    made = account(built)
-    made.answers["ec2:DescribeSubnets"] = lambda _: {"Subnets": []}
-    with pytest.raises(AwsError, match="none of the cluster's subnets is there, or may be seen"):
-        view_of(made)
-
-
-def stubbed(service: str, *answers: tuple[str, dict[str, Any], dict[str, Any]]) -> Reader:
-    """Return a reader whose client of a service gives these answers, in their order, to exactly these questions."""
-    clients = BotocoreClients(AwsAccess(REGION, access_key="AKIDEXAMPLE", secret_key="example"))
-    stub = Stubber(clients.client(service))
-    for operation, asked, answer in answers:
-        stub.add_response(xform_name(operation), answer, asked)
-    stub.activate()
-    return Reader(clients)
-
-
-def test_rules_of_more_groups_than_one_filter_takes() -> None:
-    groups = [f"sg-{number:04}" for number in range(203)]
-
-    def answer(group: str, **over: Any) -> dict[str, Any]:
-        return {"SecurityGroupRules": [{"GroupId": group, "IsEgress": False, "IpProtocol": "tcp", **over}]}
-
-    reader = stubbed(
-        "ec2",
-        (
-            "DescribeSecurityGroupRules",
-            {"Filters": [{"Name": "group-id", "Values": groups[:200]}]},
-            answer("sg-0000", FromPort=443, ToPort=443, ReferencedGroupInfo={"GroupId": "sg-0009"}),
-        ),
-        (
-            "DescribeSecurityGroupRules",
-            {"Filters": [{"Name": "group-id", "Values": groups[200:]}]},
-            answer("sg-0201", CidrIpv6="::/0"),
-        ),
-    )
-    assert read_rules(reader, groups) == (RuleView("sg-0000", "in", "tcp", 443, 443, "sg-0009"),)
-    assert read_rules(reader, []) == ()
-
-
-def test_interfaces_are_asked_for_by_vpc_and_exact_description() -> None:
-    filters = [{"Name": "vpc-id", "Values": ["vpc-1"]}, {"Name": "description", "Values": ["Amazon EKS plants"]}]
-    one = {"NetworkInterfaceId": "eni-1", "PrivateIpAddress": "10.0.0.4", "SubnetId": "subnet-1"}
-    reader = stubbed("ec2", ("DescribeNetworkInterfaces", {"Filters": filters}, {"NetworkInterfaces": [one]}))
-    assert [view.address for view in read_interfaces(reader, "vpc-1", "plants")] == ["10.0.0.4"]
-
-
-def test_resolvers_that_come_or_go_do_not_count() -> None:
-    filters = [{"Name": "Direction", "Values": ["INBOUND"]}, {"Name": "HostVPCId", "Values": ["vpc-1"]}]
-    ends = [{"Id": f"rslvr-in-{status}", "Status": status} for status in ("DELETING", "OPERATIONAL", "CREATING")]
-    addresses = [
-        {"Ip": "10.0.1.10", "SubnetId": "subnet-1", "Status": "ATTACHED"},
-        {"Ip": "10.0.0.9", "SubnetId": "subnet-1", "Status": "ATTACHED"},
-        {"Ip": "10.0.0.3", "SubnetId": "subnet-1", "Status": "DETACHING"},
-    ]
-    reader = stubbed(
-        "route53resolver",
-        ("ListResolverEndpoints", {"Filters": filters}, {"ResolverEndpoints": ends}),
-        ("ListResolverEndpointIpAddresses", {"ResolverEndpointId": "rslvr-in-OPERATIONAL"}, {"IpAddresses": addresses}),
-    )
-    (view,) = read_resolvers(reader, "vpc-1")
-    assert view.addresses == ("10.0.0.9", "10.0.1.10")
-
-
-def test_tunnels_of_a_vpc_without_a_gateway_are_not_asked_for(built: Account) -> None:
-    made = account(built)
-    assert read_tunnels(Reader(made), "vpc-of-nobody") == ()
-    assert "ec2:DescribeVpnConnections" not in made.actions
-    made.changes["ec2:DescribeVpnConnections"] = lambda parsed: [
-        one.update(State="deleted", VgwTelemetry=[{"OutsideIpAddress": "198.51.100.1"}])
-        for one in parsed["VpnConnections"]
-    ]
-    assert read_tunnels(Reader(made), made.vpc) == ()
-
-
-def test_activations_are_those_of_the_owner() -> None:
-    tags = [{"Key": "edge-hosts-owner", "Value": OWNER}]
-    used = activation(ACTIVATION, Expired=True, RegistrationsCount=6, IamRole="hosts", Tags=tags)
-    reader = stubbed(
-        "ssm", ("DescribeActivations", {}, {"ActivationList": [used, activation(ACTIVATION), {**used, "Tags": []}]})
-    )
-    (view,) = read_activations(reader, OWNER)
-    assert (view.expired, view.count, view.role, view.tags) == (True, 6, "hosts", {"edge-hosts-owner": OWNER})
-
-
 def test_independent_reads_run_side_by_side(built: Account) -> None:
     together = {
         *("ec2:DescribeVpcs", "ec2:DescribeSubnets", "ec2:DescribeRouteTables", "ec2:DescribeNetworkInterfaces"),
@@ -588,23 +324,3 @@ def test_independent_reads_run_side_by_side(built: Account) -> None:
     view = read_view(Reader(made), cluster, WantedRole(), OWNER)
     assert view.role is not None
     assert not gate.broken
-
-
-def test_the_policy_allows_what_is_read_and_nothing_else() -> None:
-    statements = policy("aws-cn", "cn-north-1", ACCOUNT, NAME, ROLE)["Statement"]
-    allowed = [action for one in statements for action in one["Action"]]
-    assert sorted(allowed) == sorted(read.action for read in READS)
-    assert {one["Effect"] for one in statements} == {"Allow"}
-    resources = {one["Sid"]: one["Resource"] for one in statements}
-    assert resources == {
-        "Account": "*",
-        "Cluster": f"arn:aws-cn:eks:cn-north-1:{ACCOUNT}:cluster/{NAME}",
-        "AccessEntries": f"arn:aws-cn:eks:cn-north-1:{ACCOUNT}:access-entry/{NAME}/*",
-        "Role": f"arn:aws-cn:iam::{ACCOUNT}:role/{ROLE}",
-        "Policy": [f"arn:aws-cn:iam::{ACCOUNT}:policy/*", "arn:aws-cn:iam::aws:policy/*"],
-    }
-    words = ("Describe", "List", "Get")
-    assert all(action.partition(":")[2].startswith(words) for action in allowed), "a look-up only reads"
-    assert json.loads(main([])) == policy()
-    assert main(["--table"]) == as_markdown()
-    assert "| `eks:DescribeCluster` | yes |" in as_markdown()
