@@ -65,16 +65,16 @@ class Registration:
     parent: str
     inputs: Mapping[str, Any]
     dependencies: tuple[str, ...]
-    property_dependencies: Mapping[str, tuple[str, ...]]
-    protect: bool
-    retain_on_delete: bool
-    delete_before_replace: bool
-    replace_on_changes: tuple[str, ...]
-    ignore_changes: tuple[str, ...]
-    additional_secret_outputs: tuple[str, ...]
-    deleted_with: str
-    aliases: int
-    on_error: tuple[str, ...]
+    property_dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    protect: bool = False
+    retain_on_delete: bool = False
+    delete_before_replace: bool = False
+    replace_on_changes: tuple[str, ...] = ()
+    ignore_changes: tuple[str, ...] = ()
+    additional_secret_outputs: tuple[str, ...] = ()
+    deleted_with: str = ""
+    aliases: int = 0
+    on_error: tuple[str, ...] = ()
     import_id: str = ""
     provider: str = ""
 
@@ -165,6 +165,11 @@ class RecordingMonitor(MockMonitor):
                 self.recording.resources.append(_registration(request))
             return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
+    def ReadResource(self, request: Any) -> Any:  # noqa: N802
+        with own_event_loop():
+            self.recording.resources.append(_read(request))
+            return super().ReadResource(request)  # type: ignore[no-untyped-call]
+
     def Invoke(self, request: Any) -> Any:  # noqa: N802
         with own_event_loop():
             return super().Invoke(request)  # type: ignore[no-untyped-call]
@@ -209,6 +214,20 @@ def _registration(request: Any) -> Registration:
 def _provider_name(reference: str) -> str:
     """Return the name of an explicit provider; its reference is URN and id."""
     return _name(reference.rpartition("::")[0]) if reference else ""
+
+
+def _read(request: Any) -> Registration:
+    """Return a resource that is only read; what it is known by stands in `import_id`."""
+    return Registration(
+        type=request.type,
+        name=request.name,
+        custom=True,
+        parent=_name(request.parent),
+        inputs=rpc.deserialize_properties(request.properties, keep_unknowns=True),
+        dependencies=tuple(sorted({_name(urn) for urn in request.dependencies})),
+        import_id=request.id,
+        provider=_provider_name(request.provider),
+    )
 
 
 def record(
