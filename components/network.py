@@ -60,7 +60,8 @@ class EksNetwork(pulumi.ComponentResource):
 
     def _of_a_stack(self, name: str, network: StackNetwork) -> Output[dict[str, Any]]:
         """Return the facts that a network stack exports for this site."""
-        target = full_name(network.stack, pulumi.get_organization(), pulumi.get_project())
+        organization = pulumi.get_organization() or "organization"  # without an engine there is none
+        target = full_name(network.stack, organization, pulumi.get_project())
         reference = pulumi.StackReference(names.child(name, "stack"), target, ResourceOptions(parent=self))
         # Key by key: one secret export of that stack would make all of them secrets.
         outputs = Output.all(**{key: reference.get_output(key) for key in KEYS})

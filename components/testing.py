@@ -155,9 +155,9 @@ class RecordingMocks(Mocks):
 class RecordingMonitor(MockMonitor):
     """Keeps each registration request, with all the options that plain mocks do not show."""
 
-    def __init__(self, mocks: Mocks) -> None:
+    def __init__(self, mocks: Mocks, recording: Optional[Recording] = None) -> None:
         super().__init__(mocks)
-        self.recording = Recording()
+        self.recording = Recording() if recording is None else recording
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the name of the wire protocol
         with own_event_loop():
@@ -240,13 +240,15 @@ def record(
     preview: bool = False,
     outputs: Optional[Mapping[str, Mapping[str, Any]]] = None,
     threads: int = 16,
+    recording: Optional[Recording] = None,
 ) -> Recording:
     """Run `program` under recording mocks and return what it registered. Raises what the program raises.
 
-    In a `preview` everything that a resource would compute is unknown, as in the first preview of a new stack.
+    In a `preview` everything that a resource would compute is unknown, as in the first preview of a new stack. `recording`
+    is filled and returned: it has what was registered also when the program fails.
     """
     mocks = RecordingMocks(outputs, unknown=preview)
-    monitor = RecordingMonitor(mocks)
+    monitor = RecordingMonitor(mocks, recording)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     loop.set_default_executor(ThreadPoolExecutor(threads))

@@ -18,6 +18,7 @@ from edge.settings.site import SiteNetworks
 
 FORM = 1
 KEYS = ("kind", "form", "network", "sites")
+_UNTIL_GOOD = "run `pulumi up` for it until it ends without an error."
 _LISTS = ("remote_node_cidrs", "remote_pod_cidrs")
 
 
@@ -72,7 +73,7 @@ def _believable(outputs: Mapping[str, Any], where: str) -> None:
     if _has_unknown(known):
         raise FactsError(
             "its last run failed and left values without an answer.",
-            remedy="run `pulumi up` for it until it ends without an error.",
+            remedy=_UNTIL_GOOD,
             where=where,
         )
     kind = known.get("kind")
@@ -99,9 +100,10 @@ def _believable(outputs: Mapping[str, Any], where: str) -> None:
 def _parsed(outputs: Mapping[str, Any], where: str) -> tuple[NetworkFacts, Mapping[str, Mapping[str, list[str]]]]:
     network, sites = outputs.get("network"), outputs.get("sites")
     if not isinstance(network, Mapping) or not isinstance(sites, Mapping):
+        # In an update the SDK hands the engine's unknown marker over as nothing.
         missing = "network" if not isinstance(network, Mapping) else "sites"
         raise FactsError(
-            f"it has no output {missing!r}.", remedy="run `pulumi up` for it with this version.", where=where
+            f"its output {missing!r} has no value, as after a run that failed.", remedy=_UNTIL_GOOD, where=where
         )
     for name, lists in sites.items():
         if not isinstance(lists, Mapping) or any(not isinstance(lists.get(key), list) for key in _LISTS):

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address
+from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from edge.settings.network import LookupNetwork, ManagedNetwork, Network, StackN
 from edge.settings.network_rules import outside
 from edge.settings.network_stack import AnySettings, NetworkSettings
 from edge.settings.site import SiteNetworks
+from edge.settings.stack import StackSettings
 from edge.stages import Stage
 
 
@@ -40,7 +42,8 @@ class NetworkQuestion:
 
     `site` is the site's name, "" in a network stack; `sites` the networks of the sites of a network stack, empty in a site.
     `hosts` are the addresses of the site's hosts, `kubernetes` the version that its release installs ("" = not judged),
-    `generations` the sum of their generations: how often machines of the site have registered, or will have.
+    `generations` the sum of their generations: how often machines of the site have registered, or will have. `os_names`,
+    `others` and `own` are what `edge.network.network_rules` wants to know of a site.
     """
 
     network: Network
@@ -54,6 +57,9 @@ class NetworkQuestion:
     kubernetes: str = ""
     activation: Activation | None = None
     generations: int = 0
+    os_names: tuple[str, ...] = ()
+    others: Mapping[str, IPv4Address] = field(default_factory=dict)
+    own: Mapping[str, IPv4Network] = field(default_factory=dict)
 
     @property
     def owns_cluster(self) -> bool:
@@ -84,7 +90,19 @@ def question_of(settings: AnySettings) -> NetworkQuestion:
         kubernetes=settings.release.kubernetes,
         activation=site.activation,
         generations=sum(host.generation for host in site.hosts.values()),
+        os_names=tuple(sorted({name for host in settings.host_views() for name in host.accept_os})),
+        **_surroundings(settings),
     )
+
+
+def _surroundings(settings: StackSettings) -> dict[str, Any]:
+    """Return what else a site has written down that a cluster's networks must not swallow."""
+    around = _part("edge.settings.surroundings")
+    if around is None:
+        return {}
+    views = settings.host_views()
+    others = around.addresses_around(settings.site, views, settings.release)
+    return {"others": others, "own": around.networks_around(settings.site)}
 
 
 @dataclass(frozen=True)
@@ -144,16 +162,17 @@ def judged(question: NetworkQuestion, facts: NetworkFacts, view: AwsView | None 
 
 def findings_about(question: NetworkQuestion, facts: NetworkFacts, view: AwsView | None = None) -> list[Finding]:
     """Return everything that the rules say about facts that were read, all at once."""
-    found = network_rules(facts, question.hosts, question.stage, kubernetes=question.kubernetes)
-    named = [_renamed(one, question) for one in found]
-    if not question.site:
-        named += outside(
-            question.sites, facts.remote_node_cidrs, facts.remote_pod_cidrs, remedy=_update_command(question, facts)
-        )
+    site: dict[str, Any] = {"os_names": question.os_names, "others": question.others}
+    if question.own:
+        site["own"] = question.own
     rules = _part("edge.aws.rules")
     if view is not None and rules is not None:
-        named += rules.aws_findings(question, facts, view)
-    return named
+        found = rules.findings_of(view, facts, question, datetime.now(UTC), **site)
+    else:
+        found = network_rules(facts, question.hosts, question.stage, kubernetes=question.kubernetes, **site)
+    command = _update_command(question, facts)
+    missing = outside(question.sites, facts.remote_node_cidrs, facts.remote_pod_cidrs, remedy=command)
+    return [*(_renamed(one, question) for one in found), *missing]
 
 
 def _renamed(finding: Finding, question: NetworkQuestion) -> Finding:

@@ -9,19 +9,24 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from edge import preflight
+from edge.checks.model import Result
+from edge.errors import HostError
 from edge.inspection import hosts_to_look_at, look
-from edge.network import NetworkFacts
+from edge.network_source import Answer
 from edge.preflight import (
     network_results,
+    network_stack_results,
     not_looked_at,
     palette_results,
     secret_results,
     settings_results,
     vsphere_look,
 )
-from edge.secrets import open_secrets
-from edge.settings import load_stack
+from edge.secrets import StackSecrets, open_secrets
+from edge.settings import AnySettings, NetworkSettings, load_any
 from edgectl.check import wide_console
+from edgectl.network import FactsFile, asked
 from edgectl.reporting import REPORTS, Files, publish, report_of
 
 
@@ -35,17 +40,28 @@ def command(
     vsphere: Annotated[bool, typer.Option(help="Ask the vCenters too; needs their password.")] = True,
     report_dir: Annotated[Path | None, typer.Option(help="Folder of the last reports; .edge/reports.")] = None,
     secrets_file: Annotated[Path | None, typer.Option(help="JSON or YAML file with the stack's secrets.")] = None,
+    network_facts: FactsFile = None,
     stack_file: Annotated[Path | None, typer.Option(help="Another place of the stack file.")] = None,
     root: Annotated[Path, typer.Option(help="The project folder.")] = Path(),
 ) -> None:
-    """Ask settings, secrets, Palette, vCenter and every host, and compare the hosts. Exit code 3: red; 5: a host was not reached."""
-    settings = load_stack(stack, root, stack_file=stack_file)
+    """Ask settings, secrets, AWS, Palette, vCenter and every host, and compare the hosts. Exit code 3: red; 5: a host was not reached."""
+    settings = load_any(stack, root, stack_file=stack_file)
     secrets = open_secrets(stack, root, file=secrets_file, stack_file=stack_file)
-    network = NetworkFacts.given(settings)
+    files = Files(report_dir or root / REPORTS, as_json, junit)
+    name = f"{settings.stack}.preflight"
+    answer = asked(settings, root, network_facts)
+    if isinstance(settings, NetworkSettings):
+        if host:
+            unknown = "has no hosts: it is a network stack"
+            raise HostError(unknown, remedy="leave out --host, or name a stack of one of its sites", where=stack)
+        rows = [*_first(settings, secrets, answer), *network_stack_results(settings, answer.facts)]
+        report = report_of(settings.stack, settings.stage, (), rows)
+        raise typer.Exit(publish(wide_console(), settings, report, (), files, name=name, skipped=skipped))
+    network = answer.facts
     hosts = hosts_to_look_at(settings, host or ())
     console = wide_console()
     with Console(stderr=True).status("asking for secrets and Palette") as status:
-        others = [*settings_results(settings), *secret_results(settings, secrets)]
+        others = _first(settings, secrets, answer)
         if palette:
             others += palette_results(settings, secrets, [one.name for one in hosts])
         status.update("asking vCenter")
@@ -57,7 +73,13 @@ def command(
         looked = asyncio.run(look(settings, network, secrets, there))
     others += network_results(settings, network, [one.report for one in looked if one.report is not None])
     report = report_of(settings.stack, settings.stage, looked, others)
-    files = Files(report_dir or root / REPORTS, as_json, junit)
-    raise typer.Exit(
-        publish(console, settings, report, looked, files, name=f"{settings.stack}.preflight", skipped=skipped)
-    )
+    raise typer.Exit(publish(console, settings, report, looked, files, name=name, skipped=skipped))
+
+
+def _first(settings: AnySettings, secrets: StackSecrets, answer: Answer) -> list[Result]:
+    """Return the rows that every kind of stack has: its settings, its secrets, and what AWS said where it was asked."""
+    rows = [*settings_results(settings), *secret_results(settings, secrets)]
+    judge = getattr(preflight, "aws_results", None)
+    if answer.view is not None and judge is not None:
+        rows += judge(settings, answer)
+    return rows
