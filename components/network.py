@@ -1,5 +1,6 @@
 """The AWS networking outputs of a stack: region, cluster endpoint, ENIs, remote networks, credential provider."""
 
+import importlib
 from collections.abc import Sequence
 from typing import Any, Optional
 
@@ -78,8 +79,6 @@ class EksNetwork(pulumi.ComponentResource):
 
     def _made_here(self, name: str, secrets: Secrets) -> tuple[Output[dict[str, Any]], Sequence[Resource]]:
         """Return the facts of the objects that are made here, and what hosts wait for."""
-        import importlib
-
         managed = importlib.import_module("components.aws.managed")
         made = managed.ManagedNetwork(
             names.child(name, "managed"), self._question, secrets, ResourceOptions(parent=self)
