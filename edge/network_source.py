@@ -97,7 +97,7 @@ def question_of(settings: AnySettings) -> NetworkQuestion:
 
 def _surroundings(settings: StackSettings) -> dict[str, Any]:
     """Return what else a site has written down that a cluster's networks must not swallow."""
-    around = _part("edge.settings.surroundings")
+    around = part("edge.settings.surroundings")
     if around is None:
         return {}
     views = settings.host_views()
@@ -165,7 +165,7 @@ def findings_about(question: NetworkQuestion, facts: NetworkFacts, view: AwsView
     site: dict[str, Any] = {"os_names": question.os_names, "others": question.others}
     if question.own:
         site["own"] = question.own
-    rules = _part("edge.aws.rules")
+    rules = part("edge.aws.rules")
     if view is not None and rules is not None:
         found = rules.findings_of(view, facts, question, datetime.now(UTC), **site)
     else:
@@ -208,12 +208,12 @@ def _update_command(question: NetworkQuestion, facts: NetworkFacts) -> str:
 
 def planned_facts(question: NetworkQuestion) -> NetworkFacts:
     """Return what is known of a managed network before it is made; what AWS makes is empty."""
-    plan = _part("edge.aws.plan")
+    plan = part("edge.aws.plan")
     planned: NetworkFacts = plan.planned_facts(question) if plan else _planned(question)
     return planned
 
 
-def _part(name: str) -> Any:
+def part(name: str) -> Any:
     """Return a module of the AWS side, None where this build has none of it."""
     return importlib.import_module(name) if importlib.util.find_spec(name) else None
 

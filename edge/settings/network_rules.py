@@ -37,11 +37,9 @@ _OWNER = "the one stack of kind network that knows all sites of the cluster"
 def site_source_findings(site: Site, aws_region: object) -> Iterator[Finding]:
     """Yield what a site says about its AWS side that it may not, or that does not fit together."""
     network = site.network
-    yield from _activation(site)
     if isinstance(network, LookupNetwork):
         yield from _only_in_a_network_stack(network)
     if isinstance(network, ManagedNetwork):
-        yield from _identity(network)
         if not network.remote_node_cidrs:
             yield Finding(
                 "site.network.remoteNodeCidrs", None, "is empty: a cluster without them accepts no hybrid node",
@@ -49,8 +47,6 @@ def site_source_findings(site: Site, aws_region: object) -> Iterator[Finding]:
             )  # fmt: skip
         if network.vpn and network.gateway is None:
             yield _no_gateway("site.network.vpn")
-    makes = isinstance(network, ManagedNetwork) or getattr(site.activation, "source", None) == "create"
-    if makes:
         yield from _one_region(network.region, aws_region)
 
 
@@ -58,12 +54,16 @@ def network_stack_findings(
     stack: str, project: str, whole: NetworkStack, region: str | None, aws_region: object
 ) -> list[Finding]:
     """Return what the rules say about a network stack of the right shape. `region` is None when unknown."""
+    from edge.network_source import part
     from edge.settings.rules import name_findings  # it uses this module, too
 
     found = [*name_findings(stack, project, whole.name, whole.stage), *_sources(whole), *_apart(whole)]
     network = whole.network
-    if isinstance(network, ManagedNetwork) or (isinstance(network, LookupNetwork) and _makes(network)):
+    if isinstance(network, ManagedNetwork) or (isinstance(network, LookupNetwork) and network.security_group_rules):
         found += _one_region(network.region, aws_region)
+    identities = part("edge.settings.aws_rules")
+    if identities is not None:
+        found += identities.identity_findings(network, "site.network")
     if isinstance(network, GivenNetwork):
         known = (map(str, network.remote_node_cidrs), map(str, network.remote_pod_cidrs))
         found += outside(whole.sites, *known, remedy="Add it to those of `network`, or correct it.")
@@ -79,7 +79,6 @@ def _sources(whole: NetworkStack) -> Iterator[Finding]:
             "Write `source: given`, `lookup` or `managed`.",
         )  # fmt: skip
     if isinstance(network, ManagedNetwork):
-        yield from _identity(network)
         for key, value in (
             ("remoteNodeCidrs", network.remote_node_cidrs),
             ("remotePodCidrs", network.remote_pod_cidrs),
@@ -97,18 +96,6 @@ def _sources(whole: NetworkStack) -> Iterator[Finding]:
         for name in vpns:
             problem = f"is made with `source: managed` only, and the source is {network.source}"
             yield Finding(f"site.sites.{name}.vpn", None, problem, "Remove it; its connection is made elsewhere.")
-    if isinstance(network, LookupNetwork):
-        yield from _identity(network)
-
-
-def _activation(site: Site) -> Iterator[Finding]:
-    network = site.network
-    if site.activation is None:
-        return
-    written = not isinstance(network, StackNetwork) or "credential_provider" in network.model_fields_set
-    if written and network.credential_provider != "ssm":
-        problem = f"is for `credentialProvider: ssm`, but the hosts use {network.credential_provider}"
-        yield Finding("site.activation", None, problem, "Remove it, or change `network.credentialProvider`.")
 
 
 def _only_in_a_network_stack(network: LookupNetwork) -> Iterator[Finding]:
@@ -118,25 +105,6 @@ def _only_in_a_network_stack(network: LookupNetwork) -> Iterator[Finding]:
     if network.security_group_rules:
         problem = f"makes rules of the cluster's own security group, which belong to {_OWNER}"
         yield Finding("site.network.securityGroupRules", True, problem, "Move it there.")
-
-
-def _makes(network: LookupNetwork) -> bool:
-    return network.identity is not None or network.security_group_rules
-
-
-def _identity(network: LookupNetwork | ManagedNetwork) -> Iterator[Finding]:
-    identity = network.identity
-    if identity is None:
-        return
-    anywhere = network.credential_provider == "iamRolesAnywhere"
-    if anywhere and identity.roles_anywhere is None:
-        problem = "is missing, but the hosts get their credentials from IAM Roles Anywhere"
-        remedy = "Write `trustAnchor`, or use `credentialProvider: ssm`."
-        yield Finding("site.network.identity.rolesAnywhere", None, problem, remedy)
-    if not anywhere and identity.roles_anywhere is not None:
-        problem = "is not used: the hosts get their credentials from SSM"
-        remedy = "Remove it, or write `credentialProvider: iamRolesAnywhere`."
-        yield Finding("site.network.identity.rolesAnywhere", None, problem, remedy)
 
 
 def _no_gateway(where: str) -> Finding:
