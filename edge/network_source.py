@@ -136,6 +136,11 @@ def instead_of_aws(look_up: LookUp) -> Iterator[None]:
         _look_up.reset(token)
 
 
+def ask_aws(question: NetworkQuestion) -> Answer | None:
+    """Return what AWS answers, or what stands in for it (`instead_of_aws`). Raises AwsError."""
+    return _look_up.get()(question)
+
+
 def answer_of(question: NetworkQuestion) -> Answer | None:
     """Return the facts as far as they are known before anything is registered, judged; None where they come later.
 
@@ -146,7 +151,7 @@ def answer_of(question: NetworkQuestion) -> Answer | None:
         return None
     if not isinstance(network, LookupNetwork):
         return Answer(NetworkFacts.written(network, question.region))
-    answer = _look_up.get()(question)
+    answer = ask_aws(question)
     if answer is not None:
         judged(question, answer.facts, answer.view)
     return answer
@@ -265,7 +270,7 @@ def network_facts(settings: AnySettings, root: Path, *, file: Path | None = None
         return Answer(NetworkFacts.given(settings))
     if file is not None:
         return Answer(_exported(settings.stack, root, file), note=f"What AWS says is taken from {file}, not asked.")
-    answer = _look_up.get()(question)
+    answer = ask_aws(question)
     if answer is None:
         raise FactsError("AWS was not asked.", remedy="give exported outputs.", where=f"stack {settings.stack}")
     return answer

@@ -74,6 +74,11 @@ def network_stack_results(settings: NetworkSettings, network: NetworkFacts) -> l
     return rows or [Result(check, "", "pass", f"{len(settings.site.sites)} sites, consistent")]
 
 
+def unknown_network(settings: AnySettings, error: EdgeError) -> Result:
+    """Return the row of a network whose facts cannot be had."""
+    return _error("control.network", settings, error)
+
+
 def palette_results(
     settings: StackSettings,
     secrets: StackSecrets,
@@ -173,7 +178,7 @@ def _red(check: str, settings: AnySettings, seen: str, expected: str, remedy: st
     return Result(check, "", CATALOGUE[check].level(settings.stage), seen, expected, remedy)
 
 
-def _error(check: str, settings: StackSettings, error: EdgeError) -> Result:
+def _error(check: str, settings: AnySettings, error: EdgeError) -> Result:
     seen = f"{error.where}: {error.message}" if error.where else error.message
     return _red(check, settings, seen.rstrip("."), CATALOGUE[check].title.lower(), error.remedy)
 
