@@ -20,7 +20,7 @@ from components.token import RegistrationToken
 from components.version import instance_version
 from components.vsphere_machine import VsphereMachine
 from edge.network import NetworkFacts
-from edge.network_source import question_of
+from edge.network_source import answer_of, question_of
 from edge.settings import StackSettings
 from edge.site_exports import firewall_rows, profile_values
 
@@ -49,14 +49,16 @@ class EdgeSite(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EdgeSiteArgs, opts: Optional[ResourceOptions] = None) -> None:
         settings = args.settings
+        question = question_of(settings)
+        answer = answer_of(question)  # before anything is registered
         super().__init__(names.token("EdgeSite"), name, {"stage": settings.stage, "release": settings.release.id}, opts)
         gc.set_threshold(*_GC_THRESHOLD)
         for warning in settings.warnings:
             pulumi.log.warn(str(warning), self)
         child = ResourceOptions(parent=self)
-        self.network = EksNetwork(f"{name}-network", settings, child)
+        self.network = EksNetwork(f"{name}-network", question, args.secrets, child, answer=answer)
         self.activation = (
-            SiteActivation(f"{name}-activation", question_of(settings), self.network.facts, args.secrets, child)
+            SiteActivation(f"{name}-activation", question, self.network.facts, args.secrets, child)
             if settings.site.activation
             else None
         )

@@ -20,6 +20,8 @@ from edge.findings import Finding
 
 if TYPE_CHECKING:
     from edge.settings import StackSettings
+    from edge.settings.network import Network
+    from edge.settings.network_stack import NetworkSettings
 
 
 @dataclass(frozen=True)
@@ -92,16 +94,20 @@ class NetworkFacts:
         return cls(**{name: _as_field(known[name].type, name, value) for name, value in data.items()})
 
     @classmethod
-    def given(cls, settings: StackSettings) -> NetworkFacts:
+    def given(cls, settings: StackSettings | NetworkSettings) -> NetworkFacts:
         """Return the facts that the stack file gives under `site.network`. Raises SettingsError for another source."""
-        model: Any = settings.site.network
+        return cls.written(settings.site.network, settings.region)
+
+    @classmethod
+    def written(cls, model: Network, region: str) -> NetworkFacts:
+        """Return the facts that stand in a network of source `given`. Raises SettingsError for another source."""
         source = getattr(model, "source", None)
         if source != "given":
-            finding = Finding(
-                "site.network.source", source, "this source is not built yet", "Write `source: given` with the values."
+            problem = "does not write the values down, so they cannot be read from the stack file"
+            raise SettingsError(
+                [Finding("site.network.source", source, problem, "Write `source: given` with the values.")]
             )
-            raise SettingsError([finding])
-        region = getattr(model, "region", None) or settings.region
+        region = getattr(model, "region", None) or region
         values = {name: _from_model(model, name) for name in (field.name for field in fields(cls))}
         values |= {"region": region, "partition": partition_of(region).id}
         return cls(**{name: value for name, value in values.items() if value is not None})

@@ -14,15 +14,15 @@ from edge.cluster_rules import unknown_region
 from edge.errors import EdgeError, PaletteError, SecretsError
 from edge.findings import Finding, shorten
 from edge.network import NetworkFacts, network_rules
-from edge.network_source import question_of
+from edge.network_source import findings_about, question_of
 from edge.palette import PaletteClient
 from edge.registration.access import client_for
 from edge.registration.preflight import palette_findings
 from edge.secrets import StackSecrets
-from edge.settings import SEED_SECRET, TOKEN_SECRET, HostSettings, StackSettings
+from edge.settings import SEED_SECRET, TOKEN_SECRET, AnySettings, HostSettings, NetworkSettings, StackSettings
 from edge.settings.managed import NamedCluster
 from edge.settings.network import ManagedNetwork, Network, StackNetwork
-from edge.settings.network_stack import NetworkSettings
+from edge.settings.network_rules import without_unknown
 from edge.settings.surroundings import addresses_around, networks_around
 from edge.vm.hostkey import check_seed
 
@@ -47,7 +47,7 @@ class Looked(Protocol):
         """The facts."""
 
 
-def settings_results(settings: StackSettings) -> list[Result]:
+def settings_results(settings: AnySettings) -> list[Result]:
     """Return what the settings warn about, a row each; settings with errors do not get this far."""
     check = "control.settings"
     if not settings.warnings:
@@ -55,7 +55,7 @@ def settings_results(settings: StackSettings) -> list[Result]:
     return [_of_finding(check, finding, settings) for finding in settings.warnings]
 
 
-def secret_results(settings: StackSettings, secrets: StackSecrets) -> list[Result]:
+def secret_results(settings: AnySettings, secrets: StackSecrets) -> list[Result]:
     """Return whether every secret that the stack needs can be read. No value is in a result."""
     check = "control.secrets"
     names = sorted(settings.secret_names())
@@ -91,9 +91,7 @@ def network_results(settings: StackSettings, network: NetworkFacts, reports: Seq
     return rows or [Result(check, "", "pass", "consistent")]
 
 
-def aws_results(
-    settings: StackSettings | NetworkSettings, look: Callable[[], Looked], now: datetime | None = None
-) -> list[Result]:
+def aws_results(settings: AnySettings, look: Callable[[], Looked], now: datetime | None = None) -> list[Result]:
     """Return what AWS says about the cluster and the way to it: a row or more for each `aws.*` check.
 
     `look` reads the account, and is called only where AWS is asked at all. An error of AWS is a red row, no exception:
@@ -145,6 +143,22 @@ def _of_verdict(verdict: Verdict) -> list[Result]:
     if verdict.seen:
         return [Result(verdict.check, "", "pass", verdict.seen)]
     return [Result(verdict.check, "", "skip", verdict.skipped)]
+
+
+def network_stack_results(settings: NetworkSettings, network: NetworkFacts) -> list[Result]:
+    """Return whether the networks of all sites fit the cluster that they share."""
+    check = "control.network"
+    known = {(finding.where, finding.problem) for finding in settings.warnings}
+    found = findings_about(question_of(settings), network)
+    if settings.site.network.source == "managed":
+        found = without_unknown(found, network)
+    rows = [_of_finding(check, one, settings) for one in found if (one.where, one.problem) not in known]
+    return rows or [Result(check, "", "pass", f"{len(settings.site.sites)} sites, consistent")]
+
+
+def unknown_network(settings: AnySettings, error: EdgeError) -> Result:
+    """Return the row of a network whose facts cannot be had."""
+    return _error("control.network", settings, error)
 
 
 def palette_results(
@@ -242,11 +256,11 @@ def _client(settings: StackSettings, secrets: StackSecrets) -> PaletteClient:
     return client_for(inputs, config, patience=_PATIENCE)
 
 
-def _red(check: str, settings: StackSettings, seen: str, expected: str, remedy: str = "") -> Result:
+def _red(check: str, settings: AnySettings, seen: str, expected: str, remedy: str = "") -> Result:
     return Result(check, "", CATALOGUE[check].level(settings.stage), seen, expected, remedy)
 
 
-def _error(check: str, settings: StackSettings, error: EdgeError) -> Result:
+def _error(check: str, settings: AnySettings, error: EdgeError) -> Result:
     seen = f"{error.where}: {error.message}" if error.where else error.message
     return _red(check, settings, seen.rstrip("."), CATALOGUE[check].title.lower(), error.remedy)
 
@@ -255,7 +269,7 @@ def _not_asked(*checks: str) -> list[Result]:
     return [Result(check, "", "skip", "not asked: Palette did not get that far") for check in checks]
 
 
-def _of_finding(check: str, finding: Finding, settings: StackSettings) -> Result:
+def _of_finding(check: str, finding: Finding, settings: AnySettings) -> Result:
     """Return a finding as a row: an error at the level of the stage, a warning as a warning."""
     value = "" if finding.value is None else f" (got {shorten(finding.value, 60)})"
     status: Status = "warn" if finding.level == "warning" else CATALOGUE[check].level(settings.stage)
