@@ -12,7 +12,7 @@ from components.errors import said_plainly
 from components.secrets import Secrets
 from edge.network import NetworkFacts
 from edge.network_outputs import KEYS, site_facts
-from edge.network_source import Answer, NetworkQuestion, answer_of, full_name, judged
+from edge.network_source import Answer, NetworkQuestion, answer_of, ask_aws, full_name, judged
 from edge.settings import LookupNetwork, ManagedNetwork, StackNetwork
 
 
@@ -81,7 +81,11 @@ class EksNetwork(pulumi.ComponentResource):
         """Return the facts of the objects that are made here, and what hosts wait for."""
         managed = importlib.import_module("components.aws.managed")
         made = managed.ManagedNetwork(
-            names.child(name, "managed"), self._question, secrets, ResourceOptions(parent=self)
+            names.child(name, "managed"),
+            self._question,
+            secrets,
+            ResourceOptions(parent=self),
+            look_up=_facts_from_aws,
         )
         return made.facts.apply(lambda given: self._checked(NetworkFacts.from_dict(given))), made.ready
 
@@ -94,6 +98,12 @@ class EksNetwork(pulumi.ComponentResource):
         """Say the warnings about the facts. Raises SettingsError when there are errors."""
         for finding in judged(self._question, facts, answer.view if answer else None):
             pulumi.log.warn(str(finding), self)
+
+
+def _facts_from_aws(question: NetworkQuestion) -> Optional[NetworkFacts]:
+    """Return the facts of a cluster that exists in a managed network, None where AWS is not asked."""
+    answer = ask_aws(question)
+    return answer.facts if answer else None
 
 
 def not_known_here() -> Output[dict[str, Any]]:

@@ -211,11 +211,30 @@ def _update_command(question: NetworkQuestion, facts: NetworkFacts) -> str:
     )
 
 
+def networks_of(question: NetworkQuestion) -> NetworkFacts:
+    """Return facts that know the networks of all sites of a network stack, and nothing else: what rules are made for."""
+    sites = question.sites.values()
+    return NetworkFacts(
+        region=question.region,
+        partition=partition_of(question.region).id,
+        cluster_name=_cluster(question.network),
+        cluster_endpoint="",
+        remote_node_cidrs=tuple(str(block) for site in sites for block in site.remote_node_cidrs),
+        remote_pod_cidrs=tuple(str(block) for site in sites for block in site.remote_pod_cidrs),
+    )
+
+
 def planned_facts(question: NetworkQuestion) -> NetworkFacts:
     """Return what is known of a managed network before it is made; what AWS makes is empty."""
     plan = part("edge.aws.plan")
     planned: NetworkFacts = plan.planned_facts(question) if plan else _planned(question)
     return planned
+
+
+def plan_findings(question: NetworkQuestion) -> list[Finding]:
+    """Return what is wrong with the making of a managed network: gateways, VPNs, private path, cluster."""
+    rules = part("edge.aws.plan_rules")
+    return list(rules.plan_findings(part("edge.aws.plan").network_plan(question))) if rules else []
 
 
 def part(name: str) -> Any:

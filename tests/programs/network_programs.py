@@ -105,7 +105,9 @@ class MadeNetwork(pulumi.ComponentResource):
 
     told: NetworkFacts = FACTS
 
-    def __init__(self, name: str, question: Any, secrets: Any, opts: ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, question: Any, secrets: Any, opts: ResourceOptions | None = None, *, look_up: Any
+    ) -> None:
         super().__init__("tests:index:MadeNetwork", name, {}, opts)
         one = pulumi.CustomResource("tests:index:Cluster", f"{name}-cluster", {"endpoint": None}, ResourceOptions(self))
         told = type(self).told.to_dict()
