@@ -42,7 +42,11 @@ OUTPUTS: Mapping[str, Mapping[str, Any]] = {
         "arn": "arn:aws:eks:eu-central-1:066635153087:cluster/of-the-recording",
         "endpoint": "https://0123456789ABCDEF0123456789ABCDEF.gr7.eu-central-1.eks.amazonaws.com",
         "certificateAuthority": {"data": ""},
-        "vpcConfig": {"clusterSecurityGroupId": "sg-0123456789abcdef0", "vpcId": "vpc-of-the-recording", "subnetIds": []},
+        "vpcConfig": {
+            "clusterSecurityGroupId": "sg-0123456789abcdef0",
+            "vpcId": "vpc-of-the-recording",
+            "subnetIds": [],
+        },
     },
     "aws:ec2/vpnConnection:VpnConnection": {
         "tunnel1Address": "3.64.0.1",
