@@ -39,12 +39,9 @@ def site_source_findings(site: Site) -> Iterator[Finding]:
     network = site.network
     if isinstance(network, LookupNetwork):
         yield from _only_in_a_network_stack(network)
-    if isinstance(network, ManagedNetwork):
-        if not network.remote_node_cidrs:
-            yield Finding(
-                "site.network.remoteNodeCidrs", None, "is empty: a cluster without them accepts no hybrid node",
-                "Write the networks of the hosts.",
-            )  # fmt: skip
+    if isinstance(network, ManagedNetwork) and not network.remote_node_cidrs:
+        problem = "is empty: a cluster without them accepts no hybrid node"
+        yield Finding("site.network.remoteNodeCidrs", None, problem, "Write the networks of the hosts.")
 
 
 def network_stack_findings(stack: str, project: str, whole: NetworkStack, region: str | None) -> list[Finding]:
