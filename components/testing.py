@@ -37,6 +37,26 @@ OUTPUTS: Mapping[str, Mapping[str, Any]] = {
         "arch": "amd64",
     },
     "pulumi-python:dynamic/edge:RegistrationToken": {"token": "token-of-the-recording"},
+    "aws:ssm/activation:Activation": {"activationCode": "code-of-the-recording"},
+    "aws:eks/cluster:Cluster": {
+        "arn": "arn:aws:eks:eu-central-1:066635153087:cluster/of-the-recording",
+        "endpoint": "https://0123456789ABCDEF0123456789ABCDEF.gr7.eu-central-1.eks.amazonaws.com",
+        "certificateAuthority": {"data": ""},
+        "vpcConfig": {
+            "clusterSecurityGroupId": "sg-0123456789abcdef0",
+            "vpcId": "vpc-of-the-recording",
+            "subnetIds": [],
+        },
+    },
+    "aws:ec2/vpnConnection:VpnConnection": {
+        "tunnel1Address": "3.64.0.1",
+        "tunnel2Address": "3.64.0.2",
+        "transitGatewayAttachmentId": "tgw-attach-of-the-recording",
+    },
+    "aws:route53/resolverEndpoint:ResolverEndpoint": {
+        "ipAddresses": [{"subnetId": "a", "ip": "10.100.0.53"}, {"subnetId": "b", "ip": "10.100.1.53"}]
+    },
+    "aws:iam/role:Role": {"arn": "arn:aws:iam::066635153087:role/of-the-recording"},
 }
 # What a vCenter answers to a look-up by name; an id tells what was asked for.
 LOOKUPS: Mapping[str, Mapping[str, Any]] = {
@@ -52,6 +72,15 @@ LOOKUPS: Mapping[str, Mapping[str, Any]] = {
     },
     "vsphere:index/getHost:getHost": {"resourcePoolId": "pool-of-the-host"},
     "vsphere:index/getComputeCluster:getComputeCluster": {"resourcePoolId": "pool-of-the-cluster"},
+}
+# What AWS answers to a look-up, from what it was asked.
+AWS_LOOKUPS: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
+    "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {"accountId": "066635153087"},
+    "aws:ec2/getNetworkInterfaces:getNetworkInterfaces": lambda _: {"ids": ["eni-0b", "eni-0a"]},
+    "aws:ec2/getNetworkInterface:getNetworkInterface": lambda asked: {
+        "privateIp": {"eni-0a": "10.100.0.10", "eni-0b": "10.100.1.10"}[asked["id"]]
+    },
+    "aws:ec2/getSubnet:getSubnet": lambda asked: {"availabilityZone": f"zone-of-{asked['id']}"},
 }
 
 
@@ -131,8 +160,15 @@ def own_event_loop() -> Iterator[None]:
 class RecordingMocks(Mocks):
     """Answers every resource from a table by type, so that programs run to their end without an engine."""
 
-    def __init__(self, outputs: Optional[Mapping[str, Mapping[str, Any]]] = None, *, unknown: bool = False) -> None:
+    def __init__(
+        self,
+        outputs: Optional[Mapping[str, Mapping[str, Any]]] = None,
+        *,
+        unknown: bool = False,
+        lookups: Optional[Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]]] = None,
+    ) -> None:
         self._outputs = {**OUTPUTS, **(outputs or {})}
+        self._lookups = {**AWS_LOOKUPS, **(lookups or {})}
         self._unknown = unknown
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
@@ -146,6 +182,8 @@ class RecordingMocks(Mocks):
         return f"{args.name}-id", state
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], Optional[list[tuple[str, str]]]]:
+        if args.token in self._lookups:
+            return {"id": "of-the-recording", **args.args, **self._lookups[args.token](args.args)}, []
         if not args.token.startswith("vsphere:index/get"):
             raise NotImplementedError(f"the recording has no answer for {args.token}")
         kind = args.token.rsplit(":get", 1)[-1]
@@ -240,22 +278,26 @@ def record(
     preview: bool = False,
     outputs: Optional[Mapping[str, Mapping[str, Any]]] = None,
     threads: int = 16,
+    lookups: Optional[Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]]] = None,
     recording: Optional[Recording] = None,
 ) -> Recording:
     """Run `program` under recording mocks and return what it registered. Raises what the program raises.
 
-    In a `preview` everything that a resource would compute is unknown, as in the first preview of a new stack. `recording`
-    is filled and returned: it has what was registered also when the program fails.
+    In a `preview` everything that a resource would compute is unknown, as in the first preview of a new stack. `outputs`
+    and `lookups` replace what resources and look-ups answer, by type and token. `recording` is filled and returned: it has
+    what was registered also when the program fails.
     """
-    mocks = RecordingMocks(outputs, unknown=preview)
+    mocks = RecordingMocks(outputs, unknown=preview, lookups=lookups)
     monitor = RecordingMonitor(mocks, recording)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     loop.set_default_executor(ThreadPoolExecutor(threads))
 
     def run() -> None:
-        program()
         root = get_root_resource()
+        if root is not None:
+            root.outputs = {}  # type: ignore[attr-defined]  # the SDK keeps one stack, with the exports of earlier runs
+        program()
         if root is not None:
             register_resource_outputs(root, getattr(root, "outputs", {}))
 

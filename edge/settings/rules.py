@@ -9,6 +9,7 @@ from typing import Any
 from edge.findings import Finding
 from edge.network import NetworkFacts, network_rules
 from edge.settings.access import Ssh
+from edge.settings.aws_rules import aws_findings
 from edge.settings.extra import extra_findings
 from edge.settings.hosts import ExistingHost
 from edge.settings.network import GivenNetwork, ManagedNetwork
@@ -16,6 +17,7 @@ from edge.settings.network_rules import at_its_place, site_source_findings, with
 from edge.settings.release import Release
 from edge.settings.site import BuildStack, Site
 from edge.settings.stack import HostSettings, StackSettings, view
+from edge.settings.surroundings import addresses_around, networks_around
 from edge.settings.vm_rules import vm_findings
 from edge.stages import Stage, judge
 
@@ -43,6 +45,7 @@ def site_findings(stack: str, project: str, site: Site, release: Release | None,
         *_stage(site, views),
         *(_release_stage(site, release) if release else ()),
         *_network(stack, project, site, release, region, views),
+        *aws_findings(site),
     ]
     return [finding for finding in found if finding is not None]
 
@@ -250,6 +253,8 @@ def _network(
         site.stage,
         kubernetes=release.kubernetes,
         os_names=sorted({name for host in views for name in host.accept_os}),
+        others=addresses_around(site, views, release),
+        own=networks_around(site),
     )
     if isinstance(site.network, ManagedNetwork):
         found = [at_its_place(one, known, site.network) for one in without_unknown(found, known)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,12 @@ def virtual(raw: dict[str, Any]) -> None:
     raw |= {key: made[key] for key in ("vcenters", "vsphere", "hosts")}
 
 
+def activation(left: timedelta, **more: Any) -> Change:
+    """Return a change that gives a site an activation, which ends after a time."""
+    expires = (datetime.now(UTC) + left).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return put("activation", {"source": "create", "role": "Nodes", "expires": expires, **more})
+
+
 BREAKS: dict[str, tuple[tuple[Change, ...], dict[str, Any], str]] = {
     "agent.version.unpinned": ((), {"version": "latest"}, "releases/r-1.yaml: agent.version"),
     "agent.checksum.missing": (
@@ -204,6 +211,10 @@ BREAKS: dict[str, tuple[tuple[Change, ...], dict[str, Any], str]] = {
     "reboot.forbidden": ((put("hosts.plant-a.allowReboot", False),), {}, "site.hosts.plant-a.allowReboot"),
     "force.set": ((put("hosts.plant-a.force", True),), {}, "site.hosts.plant-a.force"),
     "protect.off": ((put("hosts.plant-a.protect", False),), {}, "site.hosts.plant-a.protect"),
+    "activation.short": ((activation(timedelta(hours=20)),), {}, "site.activation.expires"),
+    "activation.room": (
+        (activation(timedelta(days=20), registrations=2),), {}, "site.activation.registrations",
+    ),
     "vm.small": ((virtual, put("vsphere.disk", "50GiB")), {}, "site.vsphere"),
     "vm.template.stack": ((virtual, put("vsphere.template", "my-own")), {}, "site.vsphere.template"),
 }  # fmt: skip
