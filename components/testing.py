@@ -19,7 +19,7 @@ import pulumi
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, rpc
 from pulumi.runtime.mocks import MockMonitor, set_mocks
 from pulumi.runtime.resource import register_resource_outputs
-from pulumi.runtime.settings import get_root_resource, set_root_resource
+from pulumi.runtime.settings import SETTINGS, get_root_resource, set_root_resource
 from pulumi.runtime.stack import run_pulumi_func
 
 SECRET_KEY = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the mark of a secret on the wire
@@ -302,8 +302,9 @@ def record(
             register_resource_outputs(root, getattr(root, "outputs", {}))
 
     try:
-        # A stack of its own for every run: the SDK keeps the first one of a process, with its name and its exports.
+        # The SDK keeps the first stack of a process, with its name and its exports, and what a failed program left behind.
         set_root_resource(None)  # type: ignore[arg-type]
+        SETTINGS.outputs = set()
         pulumi.runtime.set_all_config(dict(config), secret_keys)
         set_mocks(mocks, project=project, stack=stack, preview=preview, monitor=monitor)
         loop.run_until_complete(run_pulumi_func(run))

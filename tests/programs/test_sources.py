@@ -6,9 +6,9 @@ import functools
 from dataclasses import replace
 from typing import Any
 
-import pulumi
 import pytest
 
+from components.errors import ProgramError
 from components.testing import Recording
 from edge.errors import FactsError, SettingsError
 from edge.facts import UNKNOWN
@@ -108,7 +108,7 @@ def test_a_claim_waits_for_where_the_facts_come_from(
 def test_wrong_facts_of_a_network_stack_stop_before_any_host(*, preview: bool) -> None:
     recording = Recording()
     exports = outputs(WRONG) | {"sites": {"plant": {"remote_node_cidrs": ["10.201.0.0/16"], "remote_pod_cidrs": []}}}
-    with pytest.raises(pulumi.RunError) as caught:
+    with pytest.raises(ProgramError) as caught:
         run(site_of("stack"), exports=exports, preview=preview, recording=recording)
     text = str(caught.value)
     assert "site.hosts.plant-a.address" in text
@@ -124,7 +124,7 @@ def test_wrong_facts_of_objects_made_here_stop_before_any_host(
 ) -> None:
     monkeypatch.setattr(made, "told", WRONG)
     recording = Recording()
-    with pytest.raises(pulumi.RunError, match=r"site\.hosts\.plant-a\.address(.|\n)*site\.hosts\.plant-b\.address"):
+    with pytest.raises(ProgramError, match=r"site\.hosts\.plant-a\.address(.|\n)*site\.hosts\.plant-b\.address"):
         run(site_of("managed"), recording=recording)
     assert CLAIM not in [one.type for one in recording.resources]
 
@@ -132,11 +132,11 @@ def test_wrong_facts_of_objects_made_here_stop_before_any_host(
 @pytest.mark.row("C2")
 def test_wrong_answers_of_aws_stop_before_anything_is_registered() -> None:
     recording = Recording()
-    with pytest.raises(pulumi.RunError) as caught:
+    with pytest.raises(ProgramError) as caught:
         run(site_of("lookup"), facts=WRONG, recording=recording)
     assert recording.resources == []
-    assert isinstance(caught.value.__cause__, SettingsError)
-    assert len(caught.value.__cause__.findings) == 3
+    assert isinstance(caught.value.error, SettingsError)
+    assert len(caught.value.error.findings) == 3
 
 
 @pytest.mark.row("C2")
@@ -157,10 +157,10 @@ def test_wrong_answers_of_aws_stop_before_anything_is_registered() -> None:
 def test_a_network_stack_that_does_not_serve_is_one_clear_message(change: dict[str, Any], words: str) -> None:
     recording = Recording()
     exports = {key: value for key, value in (outputs() | change).items() if value is not None}
-    with pytest.raises(pulumi.RunError, match="network stack plants-dev") as caught:
+    with pytest.raises(ProgramError, match="network stack plants-dev") as caught:
         run(site_of("stack"), exports=exports, recording=recording)
     assert words in str(caught.value)
-    assert isinstance(caught.value.__cause__, FactsError | SettingsError)
+    assert isinstance(caught.value.error, FactsError | SettingsError)
     assert CLAIM not in [one.type for one in recording.resources]
 
 
@@ -200,7 +200,7 @@ def test_a_network_stack_exports_what_its_sites_read(made: type[MadeNetwork], so
 def test_a_site_that_the_cluster_does_not_know_is_named_with_the_command_that_adds_it() -> None:
     sites = SITES | {"harbour": {"remoteNodeCidrs": ["10.201.0.0/16"], "remotePodCidrs": ["10.202.0.0/16"]}}
     recording = Recording()
-    with pytest.raises(pulumi.RunError) as caught:
+    with pytest.raises(ProgramError) as caught:
         run(network_of("lookup", sites), recording=recording)
     text = str(caught.value)
     assert "site.sites.harbour.remoteNodeCidrs[0]" in text

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import pulumi
 import pytest
 
+from components.errors import ProgramError
 from components.testing import Recording
 from tests.programs.network_programs import FACTS, exports_of, network_of, of_hosts, run, site_of
 from tests.unit.settings_helpers import HOST_KEY
@@ -68,7 +68,7 @@ def test_each_site_waits_for_its_own_networks_only() -> None:
 @pytest.mark.row("C2")
 def test_a_site_that_was_taken_out_of_the_network_too_early_is_told_where_it_belongs() -> None:
     recording = Recording()
-    with pytest.raises(pulumi.RunError) as caught:
+    with pytest.raises(ProgramError) as caught:
         site("plant", network("harbour"), recording=recording)
     text = str(caught.value)
     assert "site.name: is no site of the network stack plants-dev, which has harbour (got 'plant')" in text
@@ -80,6 +80,6 @@ def test_a_site_that_was_taken_out_of_the_network_too_early_is_told_where_it_bel
 def test_two_sites_with_a_network_in_common_are_refused_before_anything_is_registered() -> None:
     recording = Recording()
     sites = {**SITES, "harbour": {"remoteNodeCidrs": ["10.200.128.0/17"], "remotePodCidrs": []}}
-    with pytest.raises(pulumi.RunError, match=r"site\.sites\.harbour\.remoteNodeCidrs\[0\]: overlaps 10\.200\.0\.0/16"):
+    with pytest.raises(ProgramError, match=r"site\.sites\.harbour\.remoteNodeCidrs\[0\]: overlaps 10\.200\.0\.0/16"):
         run(network_of("lookup", sites), facts=FACTS, recording=recording)
     assert recording.resources == []
