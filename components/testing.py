@@ -41,7 +41,11 @@ OUTPUTS: Mapping[str, Mapping[str, Any]] = {
         "arn": "arn:aws:eks:eu-central-1:066635153087:cluster/of-the-recording",
         "endpoint": "https://0123456789ABCDEF0123456789ABCDEF.gr7.eu-central-1.eks.amazonaws.com",
         "certificateAuthority": {"data": ""},
-        "vpcConfig": {"clusterSecurityGroupId": "sg-0123456789abcdef0", "vpcId": "vpc-of-the-recording", "subnetIds": []},
+        "vpcConfig": {
+            "clusterSecurityGroupId": "sg-0123456789abcdef0",
+            "vpcId": "vpc-of-the-recording",
+            "subnetIds": [],
+        },
     },
     "aws:ec2/vpnConnection:VpnConnection": {
         "tunnel1Address": "3.64.0.1",
@@ -51,7 +55,6 @@ OUTPUTS: Mapping[str, Mapping[str, Any]] = {
     "aws:route53/resolverEndpoint:ResolverEndpoint": {
         "ipAddresses": [{"subnetId": "a", "ip": "10.100.0.53"}, {"subnetId": "b", "ip": "10.100.1.53"}]
     },
-    "aws:iam/role:Role": {"arn": "arn:aws:iam::066635153087:role/of-the-recording"},
 }
 # What a vCenter answers to a look-up by name; an id tells what was asked for.
 LOOKUPS: Mapping[str, Mapping[str, Any]] = {
