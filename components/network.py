@@ -1,6 +1,5 @@
 """The AWS networking outputs of a stack: region, cluster endpoint, ENIs, remote networks, credential provider."""
 
-import importlib
 from collections.abc import Sequence
 from typing import Any, Optional
 
@@ -12,7 +11,8 @@ from components.errors import said_plainly
 from components.secrets import Secrets
 from edge.network import NetworkFacts
 from edge.network_outputs import KEYS, site_facts
-from edge.network_source import Answer, NetworkQuestion, answer_of, ask_aws, full_name, judged
+from edge.network_question import NetworkQuestion
+from edge.network_source import Answer, answer_of, ask_aws, full_name, judged
 from edge.settings import LookupNetwork, ManagedNetwork, StackNetwork
 
 
@@ -79,8 +79,9 @@ class EksNetwork(pulumi.ComponentResource):
 
     def _made_here(self, name: str, secrets: Secrets) -> tuple[Output[dict[str, Any]], Sequence[Resource]]:
         """Return the facts of the objects that are made here, and what hosts wait for."""
-        managed = importlib.import_module("components.aws.managed")
-        made = managed.ManagedNetwork(
+        from components.aws.managed import ManagedNetwork as Made  # only who makes something waits for the SDK of AWS
+
+        made = Made(
             names.child(name, "managed"),
             self._question,
             secrets,

@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from edge import preflight
 from edge.checks.model import Result
 from edge.errors import EdgeError, HostError
 from edge.inspection import hosts_to_look_at, look
 from edge.network import NetworkFacts
-from edge.network_source import Answer, ask_aws, question_of
+from edge.network_question import question_of
+from edge.network_source import Answer, ask_aws
 from edge.preflight import (
+    aws_results,
     network_results,
     network_stack_results,
     not_looked_at,
@@ -95,8 +96,7 @@ def _network(settings: AnySettings, root: Path, file: Path | None) -> tuple[Netw
             raise error
         return answer if answer is not None and answer.view is not None else ask_aws(question_of(settings))
 
-    judge = getattr(preflight, "aws_results", None)
-    rows: list[Result] = judge(settings, looked) if judge is not None and file is None else []
+    rows = aws_results(settings, looked) if file is None else []
     if error is not None and not any(row.status == "fail" for row in rows):
         rows = [*rows, unknown_network(settings, error)]
     return (answer.facts if answer else None), rows

@@ -21,7 +21,7 @@ from edge.endpoints.partitions import partition_of
 from edge.errors import AwsError, SettingsError
 from edge.findings import Finding
 from edge.network import NetworkFacts
-from edge.network_source import NetworkQuestion
+from edge.network_question import NetworkQuestion
 from edge.settings.identity import ROLE_NAME, GivenActivation, Identity
 from edge.settings.managed import NamedCluster
 from edge.settings.network import LookupNetwork, ManagedNetwork

@@ -46,14 +46,12 @@ def site_source_findings(site: Site) -> Iterator[Finding]:
 
 def network_stack_findings(stack: str, project: str, whole: NetworkStack, region: str | None) -> list[Finding]:
     """Return what the rules say about a network stack of the right shape. `region` is None when unknown."""
-    from edge.network_source import part
+    from edge.settings.aws_rules import identity_findings
     from edge.settings.rules import name_findings  # it uses this module, too
 
     found = [*name_findings(stack, project, whole.name, whole.stage), *_sources(whole), *_apart(whole)]
     network = whole.network
-    identities = part("edge.settings.aws_rules")
-    if identities is not None:
-        found += identities.identity_findings(network, "site.network")
+    found += identity_findings(network, "site.network")
     if isinstance(network, GivenNetwork):
         known = (map(str, network.remote_node_cidrs), map(str, network.remote_pod_cidrs))
         found += outside(whole.sites, *known, remedy="Add it to those of `network`, or correct it.")
@@ -129,8 +127,10 @@ def _offline(
     network = whole.network
     if region is None or isinstance(network, LookupNetwork | StackNetwork) or errors(found):
         return
+    from edge.aws.plan import planned_facts
     from edge.network import NetworkFacts, network_rules
-    from edge.network_source import plan_findings, planned_facts, question_of  # they need the settings, too
+    from edge.network_question import question_of
+    from edge.network_source import plan_findings  # they need the settings, too
     from edge.settings.network_stack import NetworkSettings
 
     if isinstance(network, GivenNetwork):

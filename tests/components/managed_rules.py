@@ -11,7 +11,7 @@ from edge.aws import plan_objects as types
 from edge.aws.plan import network_plan
 from edge.aws.plan_objects import objects
 from edge.aws.plan_parts import NetworkPlan
-from edge.network_source import NetworkQuestion
+from edge.network_question import NetworkQuestion
 from tests.components import aws_network_api
 from tests.components.managed_samples import KEYS, OWNER, PREFIX, REGION, objects_of
 

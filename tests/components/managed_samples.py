@@ -20,7 +20,7 @@ from components.secrets import Secrets
 from components.testing import Recording, record
 from edge.aws.access import AwsAccess
 from edge.network import NetworkFacts
-from edge.network_source import NetworkQuestion
+from edge.network_question import NetworkQuestion
 from edge.settings.network import ManagedNetwork as ManagedSettings
 from edge.settings.site import SiteNetworks
 

@@ -14,7 +14,7 @@ from edge.aws.lookup import Looked, addresses, blocks, endpoint_mode, endpoint_s
 from edge.aws.view import AwsView, ClusterView, EndpointView, VpcView
 from edge.errors import AwsError, SettingsError
 from edge.network import NetworkFacts
-from edge.network_source import NetworkQuestion
+from edge.network_question import NetworkQuestion
 from edge.settings.network import GivenNetwork, LookupNetwork, ManagedNetwork, Network
 from tests.unit.aws_world import (
     ACCOUNT,

@@ -16,7 +16,7 @@ from edge.aws.plan_parts import NetworkPlan
 from edge.aws.plan_rules import key_finding, plan_findings
 from edge.endpoints import EndpointQuery, endpoint_table
 from edge.network import NetworkFacts, network_rules
-from edge.network_source import NetworkQuestion
+from edge.network_question import NetworkQuestion
 from edge.settings.network import GivenNetwork, ManagedNetwork
 from edge.settings.site import SiteNetworks
 
