@@ -10,26 +10,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from edge.aws import plan_objects as types
-
-
-@dataclass(frozen=True)
-class Actions:
-    """The IAM actions of one type of object; `what` says in words what is made, `note` what a policy must know beside."""
-
-    what: str
-    create: tuple[str, ...]
-    read: tuple[str, ...]
-    update: tuple[str, ...]
-    delete: tuple[str, ...]
-    note: str = ""
-
-    def all(self) -> tuple[str, ...]:
-        """Return every action once, sorted."""
-        return tuple(sorted({*self.create, *self.read, *self.update, *self.delete}))
-
+from edge.aws.permissions import Actions, table
 
 _TAG, _UNTAG = "ec2:CreateTags", "ec2:DeleteTags"
 _TAGS = (_TAG, _UNTAG)
@@ -244,13 +227,8 @@ def every() -> tuple[str, ...]:
 
 def as_table() -> str:
     """Return the table as Markdown: what is made, and the actions of each deed."""
-    rows = ["| what | type | create | read | update | delete |", "| --- | --- | --- | --- | --- | --- |"]
-    for type_, one in MANAGED_ACTIONS.items():
-        deeds = (", ".join(f"`{action}`" for action in deed) for deed in (one.create, one.read, one.update, one.delete))
-        rows.append(f"| {one.what} | `{type_}` | {' | '.join(deeds)} |")
-    notes = [f"- {one.what}: {one.note}" for one in MANAGED_ACTIONS.values() if one.note]
     asked = ", ".join(f"`{action}`" for action in LOOKED_UP)
-    return "\n".join([*rows, "", f"Asked beside the objects: {asked}.", "", *notes])
+    return f"{table(MANAGED_ACTIONS)}\n\nAsked beside the objects: {asked}."
 
 
 def as_policy() -> str:
