@@ -1,6 +1,5 @@
 """The AWS networking outputs of a stack: region, cluster endpoint, ENIs, remote networks, credential provider."""
 
-import importlib
 from collections.abc import Sequence
 from typing import Any, Optional
 
@@ -79,8 +78,9 @@ class EksNetwork(pulumi.ComponentResource):
 
     def _made_here(self, name: str, secrets: Secrets) -> tuple[Output[dict[str, Any]], Sequence[Resource]]:
         """Return the facts of the objects that are made here, and what hosts wait for."""
-        managed = importlib.import_module("components.aws.managed")
-        made = managed.ManagedNetwork(
+        from components.aws.managed import ManagedNetwork as MadeNetwork  # the AWS SDK takes its time to import
+
+        made = MadeNetwork(
             names.child(name, "managed"),
             self._question,
             secrets,

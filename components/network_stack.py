@@ -1,6 +1,5 @@
 """A stack of kind `network`: the AWS side of many sites, and the one owner of what belongs to their cluster. No hosts."""
 
-import importlib
 import os
 import secrets as random
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pulumi import Output, ResourceOptions
 from components import names
 from components.network import EksNetwork
 from components.secrets import Secrets
+from edge.aws.security import GroupRole, outbound_only, security_rules
 from edge.endpoints.partitions import partition_of
 from edge.network import NetworkFacts
 from edge.network_outputs import FORM, site_networks
@@ -63,7 +63,9 @@ class EdgeNetwork(pulumi.ComponentResource):
             self._security_rules(question, answer, child)
         if network.identity is None:
             return facts
-        identity = importlib.import_module("components.aws.identity").HybridIdentity(
+        from components.aws.identity import HybridIdentity  # the AWS SDK takes its time to import
+
+        identity = HybridIdentity(
             f"{name}-identity",
             network.identity,
             provider=network.credential_provider,
@@ -88,14 +90,16 @@ class EdgeNetwork(pulumi.ComponentResource):
 
     def _security_rules(self, question: NetworkQuestion, answer: Optional[Answer], child: ResourceOptions) -> None:
         """Make the rules of all sites in the cluster's own group; EKS makes the inbound ones itself."""
-        security = importlib.import_module("edge.aws.security")
-        rules = security.security_rules(networks_of(question), roles=("cluster",))
+        from components.aws.security_rules import SecurityRules  # the AWS SDK takes its time to import
+
+        group: GroupRole = "cluster"
+        rules = security_rules(networks_of(question), roles=[group])
         unknown: Any = pulumi.UNKNOWN
         view = answer.view if answer else None
-        importlib.import_module("components.aws.security_rules").SecurityRules(
+        SecurityRules(
             f"{self._name}-cluster",
             group_id=view.cluster.cluster_group if view else Output.from_input(unknown),
-            rules=security.outbound_only(rules),
+            rules=outbound_only(rules),
             region=question.region,
             opts=child,
         )

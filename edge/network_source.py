@@ -6,8 +6,6 @@ network stack's exports reach the program as Outputs, so the program takes them 
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,12 +25,12 @@ from edge.findings import Finding, errors
 from edge.network import NetworkFacts, network_rules
 from edge.network_outputs import site_facts
 from edge.settings.identity import Activation
-from edge.settings.managed import NewCluster
 from edge.settings.network import LookupNetwork, ManagedNetwork, Network, StackNetwork
 from edge.settings.network_rules import outside
 from edge.settings.network_stack import AnySettings, NetworkSettings
 from edge.settings.site import SiteNetworks
 from edge.settings.stack import StackSettings
+from edge.settings.surroundings import addresses_around, networks_around
 from edge.stages import Stage
 
 
@@ -97,12 +95,8 @@ def question_of(settings: AnySettings) -> NetworkQuestion:
 
 def _surroundings(settings: StackSettings) -> dict[str, Any]:
     """Return what else a site has written down that a cluster's networks must not swallow."""
-    around = part("edge.settings.surroundings")
-    if around is None:
-        return {}
-    views = settings.host_views()
-    others = around.addresses_around(settings.site, views, settings.release)
-    return {"others": others, "own": around.networks_around(settings.site)}
+    others = addresses_around(settings.site, settings.host_views(), settings.release)
+    return {"others": others, "own": networks_around(settings.site)}
 
 
 @dataclass(frozen=True)
@@ -119,7 +113,9 @@ LookUp = Callable[[NetworkQuestion], Answer | None]
 
 def _ask_aws(question: NetworkQuestion) -> Answer | None:
     """Return what AWS answers. Botocore takes its time to import, so only who asks waits for it."""
-    looked = importlib.import_module("edge.aws.lookup").look_up(question)
+    from edge.aws.lookup import look_up
+
+    looked = look_up(question)
     return Answer(looked.facts, looked.view)
 
 
@@ -167,14 +163,12 @@ def judged(question: NetworkQuestion, facts: NetworkFacts, view: AwsView | None 
 
 def findings_about(question: NetworkQuestion, facts: NetworkFacts, view: AwsView | None = None) -> list[Finding]:
     """Return everything that the rules say about facts that were read, all at once."""
-    site: dict[str, Any] = {"os_names": question.os_names, "others": question.others}
-    if question.own:
-        site["own"] = question.own
-    rules = part("edge.aws.rules")
-    if view is not None and rules is not None:
-        found = rules.findings_of(view, facts, question, datetime.now(UTC), **site)
-    else:
-        found = network_rules(facts, question.hosts, question.stage, kubernetes=question.kubernetes, **site)
+    site: dict[str, Any] = {"os_names": question.os_names, "others": question.others, "own": question.own}
+    if view is not None:
+        from edge.aws.rules import findings_of  # the rules know what is asked, and so this module
+
+        return [_renamed(one, question) for one in findings_of(view, facts, question, datetime.now(UTC), **site)]
+    found = network_rules(facts, question.hosts, question.stage, kubernetes=question.kubernetes, **site)
     command = _update_command(question, facts)
     missing = outside(question.sites, facts.remote_node_cidrs, facts.remote_pod_cidrs, remedy=command)
     return [*(_renamed(one, question) for one in found), *missing]
@@ -226,49 +220,16 @@ def networks_of(question: NetworkQuestion) -> NetworkFacts:
 
 def planned_facts(question: NetworkQuestion) -> NetworkFacts:
     """Return what is known of a managed network before it is made; what AWS makes is empty."""
-    plan = part("edge.aws.plan")
-    planned: NetworkFacts = plan.planned_facts(question) if plan else _planned(question)
-    return planned
+    from edge.aws import plan  # it knows what is asked, and so this module
+
+    return plan.planned_facts(question)
 
 
 def plan_findings(question: NetworkQuestion) -> list[Finding]:
     """Return what is wrong with the making of a managed network: gateways, VPNs, private path, cluster."""
-    rules = part("edge.aws.plan_rules")
-    return list(rules.plan_findings(part("edge.aws.plan").network_plan(question))) if rules else []
+    from edge.aws import plan, plan_rules
 
-
-def part(name: str) -> Any:
-    """Return a module of the AWS side, None where this build has none of it."""
-    return importlib.import_module(name) if importlib.util.find_spec(name) else None
-
-
-def _planned(question: NetworkQuestion) -> NetworkFacts:
-    network = question.network
-    if not isinstance(network, ManagedNetwork):
-        raise TypeError(f"a network of source {network.source} is not planned")
-    vpc, cluster = network.vpc, network.cluster
-    new = cluster if isinstance(cluster, NewCluster) else None
-    sites = question.sites.values()
-    nodes = [*network.remote_node_cidrs, *(one for site in sites for one in site.remote_node_cidrs)]
-    pods = [*network.remote_pod_cidrs, *(one for site in sites for one in site.remote_pod_cidrs)]
-    own = () if vpc.cidr is None else (vpc.cidr, *vpc.secondary_cidrs)
-    return NetworkFacts(
-        region=question.region,
-        partition=partition_of(question.region).id,
-        cluster_name=new.name if new else getattr(cluster, "existing", ""),
-        cluster_endpoint="",
-        endpoint_mode=new.endpoint_mode if new else "private",
-        auth_mode=new.auth_mode if new else "API_AND_CONFIG_MAP",
-        vpc_cidrs=tuple(map(str, (*own, *vpc.cidrs))),
-        eni_subnets=tuple(map(str, (*(one.cidr for one in vpc.subnets), *vpc.subnet_ids.values()))),
-        service_cidr=str(new.service_cidr) if new else "",
-        remote_node_cidrs=tuple(dict.fromkeys(map(str, nodes))),
-        remote_pod_cidrs=tuple(dict.fromkeys(map(str, pods))),
-        credential_provider=network.credential_provider,
-        private_path=network.private_path,
-        inbound_resolvers=tuple(map(str, network.inbound_resolvers)),
-        kubernetes_version=new.kubernetes_version if new else "",
-    )
+    return plan_rules.plan_findings(plan.network_plan(question))
 
 
 # -- without an engine ------------------------------------------------------------------------------------------------

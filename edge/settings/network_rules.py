@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edge.aws.access import AwsAccess
 from edge.findings import Finding, errors
+from edge.settings.aws_rules import identity_findings
 from edge.settings.network import GivenNetwork, LookupNetwork, ManagedNetwork, StackNetwork
 from edge.settings.site import NetworkStack, Site, SiteNetworks
 
@@ -46,14 +47,11 @@ def site_source_findings(site: Site) -> Iterator[Finding]:
 
 def network_stack_findings(stack: str, project: str, whole: NetworkStack, region: str | None) -> list[Finding]:
     """Return what the rules say about a network stack of the right shape. `region` is None when unknown."""
-    from edge.network_source import part
     from edge.settings.rules import name_findings  # it uses this module, too
 
     found = [*name_findings(stack, project, whole.name, whole.stage), *_sources(whole), *_apart(whole)]
     network = whole.network
-    identities = part("edge.settings.aws_rules")
-    if identities is not None:
-        found += identities.identity_findings(network, "site.network")
+    found += identity_findings(network, "site.network")
     if isinstance(network, GivenNetwork):
         known = (map(str, network.remote_node_cidrs), map(str, network.remote_pod_cidrs))
         found += outside(whole.sites, *known, remedy="Add it to those of `network`, or correct it.")
