@@ -135,11 +135,14 @@ def _of_verdict(verdict: Verdict) -> list[Result]:
     return [Result(verdict.check, "", "skip", verdict.skipped)]
 
 
-def network_stack_results(settings: NetworkSettings, network: NetworkFacts) -> list[Result]:
-    """Return whether the networks of all sites fit the cluster that they share."""
+def network_stack_results(settings: NetworkSettings, network: NetworkFacts, *, judged: bool = False) -> list[Result]:
+    """Return whether the networks of all sites fit the cluster that they share; `judged`: AWS's own rows say the rest."""
     check = "control.network"
     known = {(finding.where, finding.problem) for finding in settings.warnings}
-    found = findings_about(question_of(settings), network)
+    if judged:
+        found = network_rules(network, {}, settings.stage, judged=True)
+    else:
+        found = findings_about(question_of(settings), network)
     if settings.site.network.source == "managed":
         found = without_unknown(found, network)
     rows = [_of_finding(check, one, settings) for one in found if (one.where, one.problem) not in known]

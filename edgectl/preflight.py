@@ -12,7 +12,6 @@ from rich.console import Console
 from edge.checks.model import Result
 from edge.errors import EdgeError, HostError
 from edge.inspection import hosts_to_look_at, look
-from edge.network import NetworkFacts
 from edge.network_question import question_of
 from edge.network_source import Answer, ask_aws
 from edge.preflight import (
@@ -55,10 +54,12 @@ def command(
     if isinstance(settings, NetworkSettings) and host:
         unknown = "has no hosts: it is a network stack"
         raise HostError(unknown, remedy="leave out --host, or name a stack of one of its sites", where=stack)
-    network, about_network = _network(settings, root, network_facts)
+    answer, about_network = _network(settings, root, network_facts)
+    network = answer.facts if answer else None
     if isinstance(settings, NetworkSettings):
         rows = [*settings_results(settings), *secret_results(settings, secrets), *about_network]
-        rows += network_stack_results(settings, network) if network else ()
+        if answer:
+            rows += network_stack_results(settings, answer.facts, judged=answer.view is not None)
         report = report_of(settings.stack, settings.stage, (), rows)
         raise typer.Exit(publish(wide_console(), settings, report, (), files, name=name, skipped=skipped))
     hosts = hosts_to_look_at(settings, host or ())
@@ -82,7 +83,7 @@ def command(
     raise typer.Exit(publish(console, settings, report, looked, files, name=name, skipped=skipped))
 
 
-def _network(settings: AnySettings, root: Path, file: Path | None) -> tuple[NetworkFacts | None, list[Result]]:
+def _network(settings: AnySettings, root: Path, file: Path | None) -> tuple[Answer | None, list[Result]]:
     """Return the facts of the network, None when they cannot be had, and the rows of who was asked for them."""
     answer: Answer | None = None
     error: EdgeError | None = None
@@ -99,4 +100,4 @@ def _network(settings: AnySettings, root: Path, file: Path | None) -> tuple[Netw
     rows = aws_results(settings, looked) if file is None else []
     if error is not None and not any(row.status == "fail" for row in rows):
         rows = [*rows, unknown_network(settings, error)]
-    return (answer.facts if answer else None), rows
+    return answer, rows

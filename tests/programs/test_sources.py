@@ -209,3 +209,57 @@ def test_a_site_that_the_cluster_does_not_know_is_named_with_the_command_that_ad
     assert '"remoteNodeNetworks":[{"cidrs":["10.200.0.0/16","10.201.0.0/16"]}]' in text
     assert '"remotePodNetworks":[{"cidrs":["192.168.0.0/16","10.202.0.0/16"]}]' in text
     assert recording.resources == []
+
+
+# With the objects that are really made
+
+
+@pytest.mark.filterwarnings("ignore:aws.* has been deprecated in favor of:DeprecationWarning")
+@pytest.mark.row("C2", "C4")
+def test_a_site_that_makes_its_own_network_waits_for_all_of_it() -> None:
+    """Nothing stands in here: the components of the AWS side register what they would make."""
+    recording, preview = run(site_of("managed")), run(site_of("managed"), preview=True)
+    made = {one.name for one in recording.resources if one.custom and one.type.startswith("aws:")}
+    assert len(made) > 10
+    assert {one.name for one in preview.resources} == {one.name for one in recording.resources}
+    for one in (recording, preview):
+        waits = set(one.get("plant-a-claim").dependencies)
+        assert {"plant-network-managed-cluster", "plant-network-managed-cluster-out-tcp-10250-10.200.0.0/16"} <= waits
+        assert [other.name for other in one.resources if not other.custom and other.dependencies] == []
+    facts = NetworkFacts.from_dict(recording.exports["network"])
+    assert facts.cluster_endpoint == FACTS.cluster_endpoint
+    assert facts.eni_addresses == FACTS.eni_addresses
+    assert facts.vpc_id
+
+
+@pytest.mark.row("C2")
+def test_a_network_stack_makes_what_it_owns_of_an_existing_cluster() -> None:
+    sites = SITES | {"harbour": {"remoteNodeCidrs": ["10.201.0.0/16"], "remotePodCidrs": ["10.202.0.0/16"]}}
+    raw = network_of("lookup", sites)
+    raw["network"] |= {"identity": {}, "securityGroupRules": True}
+    facts = replace(
+        FACTS,
+        account_id="066635153087",
+        remote_node_cidrs=("10.200.0.0/16", "10.201.0.0/16"),
+        remote_pod_cidrs=("192.168.0.0/16", "10.202.0.0/16"),
+    )
+    recording = run(raw, facts=facts)
+    types = [one.type for one in recording.resources]
+    assert types.count("aws:iam/role:Role") == types.count("aws:eks/accessEntry:AccessEntry") == 1
+    rules = [one for one in recording.resources if one.type.endswith(":SecurityGroupEgressRule")]
+    assert {one.plain("cidrIpv4") for one in rules} >= {"10.200.0.0/16", "10.201.0.0/16"}
+    assert not [one for one in types if one.endswith(":SecurityGroupIngressRule")], "EKS makes those itself"
+    assert recording.exports["network"]["hybrid_role_arn"].startswith("arn:aws:iam::066635153087:role/")
+    assert recording.get("plants-identity-access-entry").plain("clusterName") == "plants"
+    alone = run(network_of("lookup", network=raw["network"]))
+    before = {one.name: one.plain("cidrIpv4") for one in alone.resources if one.type.startswith("aws:vpc/")}
+    after = {one.name: one.plain("cidrIpv4") for one in rules}
+    assert before.items() < after.items(), "another site adds rules and changes none"
+
+
+@pytest.mark.row("C2", "C7")
+def test_the_activation_of_a_site_is_the_sites_own_whatever_the_source() -> None:
+    activation = {"source": "given", "id": "12345678-1234-1234-1234-123456789012"}
+    recording = run(site_of("stack", activation=activation), exports=outputs())
+    assert recording.exports["activation"]["id"] == activation["id"]
+    assert of_hosts(recording) == of_hosts(given())
