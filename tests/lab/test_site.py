@@ -93,7 +93,7 @@ def test_the_stack_file_has_the_labs_addresses_keys_and_authorities(site: Site) 
     jump = settings["hosts"]["jumped"]["ssh"]["jumpHost"]
     assert (jump["address"], jump["hostKey"]) == ("172.29.8.10", site.ssh("jump").host_key)
     assert settings["acceptOs"] == ["debian-13"]
-    assert settings["network"]["eniAddresses"] == ["172.29.10.11", "172.29.10.12"]
+    assert settings["network"]["eniAddresses"] == ["172.29.10.11", "172.29.10.43"]
     assert config["edge-hosts:corporateCa"] == (site.paths.root / "ca" / "corporate.pem").read_text("utf-8")
     assert "10.231.7" not in render(site)
 
