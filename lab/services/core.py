@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import TYPE_CHECKING
+
+from aiohttp import web
 
 from edge.errors import LabError
 from lab.services.ca import Authorities, ensure_ca
@@ -12,7 +15,7 @@ from lab.services.dns import DnsServer
 from lab.services.downloads import Downloads
 from lab.services.endpoints import api_server, generic
 from lab.services.faults import CATALOGUE, Faults
-from lab.services.http import Front, HttpListener, Responder, bound_socket
+from lab.services.http import Front, HttpListener, Responder, bound_socket, client_of
 from lab.services.log import RequestLog
 from lab.services.names import PALETTE_HOSTS, Names, Site
 from lab.services.packages import PackageIndex
@@ -21,6 +24,9 @@ from lab.services.palette.helpers import PaletteHelpers
 from lab.services.proxy import ConnectProxy
 from lab.services.repository import Repository
 from lab.services.tls import CertificateStore
+
+if TYPE_CHECKING:
+    from lab.aws.standin import AwsStandIn
 
 
 class Services:
@@ -38,6 +44,7 @@ class Services:
         self.palette = PaletteHelpers(self.state, config.unhealthy_after)
         self.packages = PackageIndex(config.debs_dir, config.root / "packages", config.suite)
         self.authorities: Authorities | None = None
+        self.aws = _aws(config, self.faults)
         self._api = PaletteApi(config, self.state, self.faults, self.log)
         self._dns = DnsServer(
             config.services_ip, config.ports.dns, self.names, self.faults, self.log, self._dns_addresses
@@ -72,6 +79,8 @@ class Services:
                 await self._site_dns.start()
             await self._proxy.start()
             self._seed_palette()
+            if self.aws is not None:
+                self.aws.start(self.authorities.cluster.pem)
             self._started = True
         except BaseException:
             await self.stop()
@@ -87,6 +96,8 @@ class Services:
         await asyncio.gather(*(listener.stop() for listener in [*self._listeners, *self._enis.values()]))
         self._listeners, self._enis = [], {}
         self._silence(False)
+        if self.aws is not None:
+            self.aws.stop()
         if self._started:
             self.state.save()
         self._started = False
@@ -101,6 +112,7 @@ class Services:
             "proxy": f"{self._proxy.address}:{self._proxy.port}",
             "faults": self.faults.listing(),
             "packages": self.packages.count,
+            **({"aws": self.aws.status()} if self.aws else {}),
             "palette": {
                 "projects": self.palette.projects(),
                 "hosts": {
@@ -153,6 +165,8 @@ class Services:
             )  # fmt: skip
             self._listeners.append(HttpListener(address, config.ports.https, front.handle, store.context()))
             self._listeners.append(HttpListener(address, config.ports.http, plain.handle))
+        if self.aws is not None:
+            self._listeners.append(HttpListener(config.services_ip, config.ports.aws, self._answer_aws))
         api = Front(sites, self.names, self.faults, self.log, own="apiserver", only=True)
         for address in config.eni_ips:
             store = CertificateStore(
@@ -160,6 +174,21 @@ class Services:
                 own_names=("kubernetes.default.svc",), own_addresses=(address,),
             )  # fmt: skip
             self._enis[address] = HttpListener(address, config.ports.https, api.handle, store.context())
+
+    async def _answer_aws(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request to the AWS API; its log says the operation, and whether it reads or writes."""
+        assert self.aws is not None
+        response, operation = await self.aws.handle(request)
+        self.log.write(
+            "aws",
+            method=request.method,
+            path=operation,
+            host=request.host,
+            status=response.status,
+            client=client_of(request, self.log),
+            kind=self.aws.kind(operation),
+        )
+        return response
 
     def _dns_addresses(self, name: str) -> tuple[str, ...]:
         """Return the addresses of a name; a closed one leads to the gateway, where nothing listens on 443."""
@@ -201,6 +230,8 @@ class Services:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         self._silence(bool(self.faults.targets("endpoint-silent")))
+        if self.aws is not None:
+            self.aws.faults_changed()
 
     def _silence(self, on: bool) -> None:
         """Open or close the port that never answers: its queue is full, so the kernel drops what comes."""
@@ -218,6 +249,15 @@ class Services:
                 filler.setblocking(False)
                 filler.connect_ex((self.config.silent_ip, port))
                 self._silent.append(filler)
+
+
+def _aws(config: ServicesConfig, faults: Faults) -> AwsStandIn | None:
+    """Return the stand-in of AWS, if the lab has one."""
+    if config.aws is None:
+        return None
+    from lab.aws.standin import AwsStandIn  # it needs this package's faults
+
+    return AwsStandIn(config.aws, faults)
 
 
 async def _answer(listener: HttpListener) -> None:
