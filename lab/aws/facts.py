@@ -10,6 +10,7 @@ USER = "lab"
 ACCESS_KEY = "AKIAEDGEHOSTSLAB0001"
 HYBRID_ROLE = "AmazonEKSHybridNodesRole"
 CLUSTER_ROLE = "AmazonEKSClusterRole"
+PORT = 4566
 SERVICES = ("ec2", "eks", "iam", "route53resolver", "ssm", "sts")
 """The services that are answered, as botocore and the AWS provider of Pulumi name them."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,6 +15,7 @@ from aiohttp import web
 
 from edge.errors import LabError
 from lab.aws.facts import AwsFacts
+from lab.aws.refusal import RefusedError
 from lab.services.faults import AWS_CHANGES, Faults
 from lab.services.http import Answer
 
@@ -78,6 +79,18 @@ class AwsStandIn:
         if self._worker is None:
             raise LabError("the stand-in of AWS does not run", remedy="start the lab: make lab.")
         return self._worker.submit(lambda: work(self._loaded()))
+
+    async def call(self, action: str, arguments: Mapping[str, object]) -> str:
+        """Do an action by its name, with JSON arguments. Raises LabError for an unknown one or wrong arguments."""
+        try:
+            if action == "reset" and not arguments:
+                await self.reset()
+                return ""
+            if action == "register" and set(arguments) == {"computer", "address"}:
+                return await self.register(str(arguments["computer"]), str(arguments["address"]))
+        except RefusedError as error:
+            raise LabError(f"AWS refuses to {action}: {error}", remedy="see the activation in the account.") from None
+        raise LabError(f"AWS has no action {action!r} with {sorted(arguments)}", remedy="use reset, or register.")
 
     async def reset(self) -> None:
         """Make the account as new; the faults that are on stay on."""

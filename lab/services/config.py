@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.aws.facts import AwsFacts
+from lab.aws.facts import PORT, AwsFacts
 
 DEFAULT_VERSION = "4.9.38"
 """The agent version that the lab's Palette recommends and that `latest` means on its download server."""
@@ -25,7 +25,7 @@ class Ports:
     http: int = 80
     https: int = 443
     proxy: int = 3128
-    aws: int = 4566
+    aws: int = PORT
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,12 @@ class Services:
         is_client = name in CATALOGUE and CATALOGUE[name].target == "optional-client"
         self.faults.set(name, self.config.clients.get(host, host) if is_client and host else host, on)
 
+    def account(self) -> AwsStandIn:
+        """Return the stand-in of AWS. Raises LabError when the lab has none."""
+        if self.aws is None:
+            raise LabError("the lab has no AWS account", remedy="give the services the facts of one.")
+        return self.aws
+
     def requests(self, service: str | None = None, since: float = 0.0) -> list[dict[str, object]]:
         """Return the requests to a service (to all with None) since a time in seconds since 1970."""
         return self.log.read(service, since)
@@ -177,8 +183,8 @@ class Services:
 
     async def _answer_aws(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request to the AWS API; its log says the operation, and whether it reads or writes."""
-        assert self.aws is not None
-        response, operation = await self.aws.handle(request)
+        aws = self.account()
+        response, operation = await aws.handle(request)
         self.log.write(
             "aws",
             method=request.method,
@@ -186,7 +192,7 @@ class Services:
             host=request.host,
             status=response.status,
             client=client_of(request, self.log),
-            kind=self.aws.kind(operation),
+            kind=aws.kind(operation),
         )
         return response
 
