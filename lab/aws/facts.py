@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 ACCOUNT = "111122223333"  # of AWS's own examples
 USER = "lab"
-ACCESS_KEY = "AKIAEDGEHOSTSLAB0001"
+ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"  # of AWS's own examples, like the account
 HYBRID_ROLE = "AmazonEKSHybridNodesRole"
 CLUSTER_ROLE = "AmazonEKSClusterRole"
 PORT = 4566

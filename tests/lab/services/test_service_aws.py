@@ -145,7 +145,7 @@ def test_who_asks_is_known_and_strangers_are_not(aws: Aws) -> None:
     given = session["Credentials"]
     taken = aws.client("sts", key=given["AccessKeyId"], token=given["SessionToken"]).get_caller_identity()
     assert taken["Arn"] == f"arn:aws:sts::{FACTS.account}:assumed-role/Reader/me"
-    stranger = "AKIAIOSFODNN7EXAMPLE"
+    stranger = "AKIAI44QH8DHBEXAMPLE"
     assert refused(aws.client("eks", key=stranger).list_clusters)[:2] == ("UnrecognizedClientException", 403)
     assert refused(aws.client("ec2", key=stranger).describe_vpcs)[:2] == ("AuthFailure", 401)
     assert refused(aws.client("sts", key=stranger).get_caller_identity)[:2] == ("InvalidClientTokenId", 403)
