@@ -4,6 +4,7 @@ Almost nothing in the chain is ever replaced: changed inputs make updates. A rai
 the claim's output, and every step after it through the generation and the machine's uuid among its values.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -80,7 +81,7 @@ class EdgeHost(pulumi.ComponentResource):
         self.facts = self._facts()
         self.register_outputs({"facts": self.facts})
 
-    def _in_palette(self, *, after: list[pulumi.Resource], protect: bool = False) -> ResourceOptions:
+    def _in_palette(self, *, after: Input[Sequence[Input[pulumi.Resource]]], protect: bool = False) -> ResourceOptions:
         """Return the options of a resource in Palette: all of them are repeated while Palette says "not yet"."""
         return ResourceOptions(parent=self, depends_on=after, protect=protect, hooks=self._args.hooks.pending())
 
@@ -115,7 +116,9 @@ class EdgeHost(pulumi.ComponentResource):
             "made_from_wanted": self._wanted,
             "protect": host.protect,
         }
-        return EdgeHostClaim(names.child(host.name, "claim"), inputs, self._in_palette(after=[], protect=host.protect))
+        # Nothing of a host is made while the facts of the network are not known to be good.
+        opts = self._in_palette(after=self._args.network.ready, protect=host.protect)
+        return EdgeHostClaim(names.child(host.name, "claim"), inputs, opts)
 
     def _registration(self) -> EdgeHostRegistration:
         inputs = {**self._identity(), "machine": self.machine.uuid}

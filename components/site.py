@@ -10,6 +10,7 @@ import pulumi
 from pulumi import ResourceOptions
 
 from components import names
+from components.aws.activation import SiteActivation
 from components.hooks import Hooks
 from components.host import EdgeHost, EdgeHostArgs
 from components.network import EksNetwork
@@ -19,6 +20,7 @@ from components.token import RegistrationToken
 from components.version import instance_version
 from components.vsphere_machine import VsphereMachine
 from edge.network import NetworkFacts
+from edge.network_source import answer_of, question_of
 from edge.settings import StackSettings
 from edge.site_exports import firewall_rows, profile_values
 
@@ -39,19 +41,27 @@ class EdgeSite(pulumi.ComponentResource):
     """Every host of a site, and what the site exports.
 
     `exports` holds per host its facts, and per site the release, the network, the values for the cluster profile and the
-    firewall table. No export holds a secret: one secret field would make the whole object one.
+    firewall table; with an activation also its facts, and `activationCode`. That one is a secret as a whole; no other
+    export holds a secret, because one secret field would make the whole object one.
     """
 
     exports: dict[str, Any]
 
     def __init__(self, name: str, args: EdgeSiteArgs, opts: Optional[ResourceOptions] = None) -> None:
         settings = args.settings
+        question = question_of(settings)
+        answer = answer_of(question)  # before anything is registered
         super().__init__(names.token("EdgeSite"), name, {"stage": settings.stage, "release": settings.release.id}, opts)
         gc.set_threshold(*_GC_THRESHOLD)
         for warning in settings.warnings:
             pulumi.log.warn(str(warning), self)
         child = ResourceOptions(parent=self)
-        self.network = EksNetwork(f"{name}-network", settings, child)
+        self.network = EksNetwork(f"{name}-network", question, args.secrets, child, answer=answer)
+        self.activation = (
+            SiteActivation(f"{name}-activation", question, self.network.facts, args.secrets, child)
+            if settings.site.activation
+            else None
+        )
         hooks = Hooks()
         version = instance_version(settings, args.secrets)
         self.token = RegistrationToken(f"{name}-token", settings, args.secrets, hooks, child)
@@ -85,4 +95,11 @@ class EdgeSite(pulumi.ComponentResource):
             "network": network,
             "profile": profile_values(settings),
             "firewall": network.apply(lambda given: firewall_rows(settings, NetworkFacts.from_dict(given))),
+            **self._activation_exports(),
         }
+
+    def _activation_exports(self) -> dict[str, Any]:
+        if self.activation is None:
+            return {}
+        code = self.activation.code
+        return {"activation": self.activation.facts} | ({} if code is None else {"activationCode": code})

@@ -37,6 +37,7 @@ OUTPUTS: Mapping[str, Mapping[str, Any]] = {
         "arch": "amd64",
     },
     "pulumi-python:dynamic/edge:RegistrationToken": {"token": "token-of-the-recording"},
+    "aws:ssm/activation:Activation": {"activationCode": "code-of-the-recording"},
 }
 # What a vCenter answers to a look-up by name; an id tells what was asked for.
 LOOKUPS: Mapping[str, Mapping[str, Any]] = {
@@ -65,16 +66,16 @@ class Registration:
     parent: str
     inputs: Mapping[str, Any]
     dependencies: tuple[str, ...]
-    property_dependencies: Mapping[str, tuple[str, ...]]
-    protect: bool
-    retain_on_delete: bool
-    delete_before_replace: bool
-    replace_on_changes: tuple[str, ...]
-    ignore_changes: tuple[str, ...]
-    additional_secret_outputs: tuple[str, ...]
-    deleted_with: str
-    aliases: int
-    on_error: tuple[str, ...]
+    property_dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    protect: bool = False
+    retain_on_delete: bool = False
+    delete_before_replace: bool = False
+    replace_on_changes: tuple[str, ...] = ()
+    ignore_changes: tuple[str, ...] = ()
+    additional_secret_outputs: tuple[str, ...] = ()
+    deleted_with: str = ""
+    aliases: int = 0
+    on_error: tuple[str, ...] = ()
     import_id: str = ""
     provider: str = ""
 
@@ -155,15 +156,20 @@ class RecordingMocks(Mocks):
 class RecordingMonitor(MockMonitor):
     """Keeps each registration request, with all the options that plain mocks do not show."""
 
-    def __init__(self, mocks: Mocks) -> None:
+    def __init__(self, mocks: Mocks, recording: Optional[Recording] = None) -> None:
         super().__init__(mocks)
-        self.recording = Recording()
+        self.recording = Recording() if recording is None else recording
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the name of the wire protocol
         with own_event_loop():
             if request.type != "pulumi:pulumi:Stack":
                 self.recording.resources.append(_registration(request))
             return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+
+    def ReadResource(self, request: Any) -> Any:  # noqa: N802
+        with own_event_loop():
+            self.recording.resources.append(_read(request))
+            return super().ReadResource(request)  # type: ignore[no-untyped-call]
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802
         with own_event_loop():
@@ -211,6 +217,20 @@ def _provider_name(reference: str) -> str:
     return _name(reference.rpartition("::")[0]) if reference else ""
 
 
+def _read(request: Any) -> Registration:
+    """Return a resource that is only read; what it is known by stands in `import_id`."""
+    return Registration(
+        type=request.type,
+        name=request.name,
+        custom=True,
+        parent=_name(request.parent),
+        inputs=rpc.deserialize_properties(request.properties, keep_unknowns=True),
+        dependencies=tuple(sorted({_name(urn) for urn in request.dependencies})),
+        import_id=request.id,
+        provider=_provider_name(request.provider),
+    )
+
+
 def record(
     program: Callable[[], None],
     *,
@@ -221,20 +241,24 @@ def record(
     preview: bool = False,
     outputs: Optional[Mapping[str, Mapping[str, Any]]] = None,
     threads: int = 16,
+    recording: Optional[Recording] = None,
 ) -> Recording:
     """Run `program` under recording mocks and return what it registered. Raises what the program raises.
 
-    In a `preview` everything that a resource would compute is unknown, as in the first preview of a new stack.
+    In a `preview` everything that a resource would compute is unknown, as in the first preview of a new stack. `recording`
+    is filled and returned: it has what was registered also when the program fails.
     """
     mocks = RecordingMocks(outputs, unknown=preview)
-    monitor = RecordingMonitor(mocks)
+    monitor = RecordingMonitor(mocks, recording)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     loop.set_default_executor(ThreadPoolExecutor(threads))
 
     def run() -> None:
-        program()
         root = get_root_resource()
+        if root is not None:
+            root.outputs = {}  # type: ignore[attr-defined]  # the SDK keeps one stack, with the exports of earlier runs
+        program()
         if root is not None:
             register_resource_outputs(root, getattr(root, "outputs", {}))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
@@ -54,6 +54,20 @@ def overlapping(ones: Sequence[Block], others: Sequence[Block]) -> list[tuple[Bl
     return [(one, other) for one in ones for other in others if one.network.overlaps(other.network)]
 
 
+def uncovered(wanted: IPv4Network, covers: Iterable[IPv4Network]) -> list[IPv4Network]:
+    """Return the parts of a block that none of `covers` takes in, as the fewest blocks, sorted."""
+    left = [wanted]
+    for cover in covers:
+        rest: list[IPv4Network] = []
+        for part in left:
+            if not part.overlaps(cover):
+                rest.append(part)
+            elif cover.subnet_of(part):
+                rest += part.address_exclude(cover)
+        left = rest
+    return sorted(collapse_addresses(left))
+
+
 def parse_blocks(name: str, texts: Sequence[str]) -> tuple[list[Block], list[Finding]]:
     """Return the valid IPv4 blocks of the list `site.network.<name>`, and a finding for every other entry."""
     blocks, findings = [], []
@@ -97,8 +111,12 @@ def parse_addresses(name: str, texts: Sequence[str]) -> tuple[list[tuple[str, IP
     return addresses, findings
 
 
-def cidr_findings(facts: NetworkFacts, stage: str, hosts: int) -> list[Finding]:
-    """Return what is wrong with the blocks of a site that has `hosts` hosts."""
+def cidr_findings(facts: NetworkFacts, stage: str, hosts: int, *, judged: bool = False) -> list[Finding]:
+    """Return what is wrong with the blocks of a site that has `hosts` hosts.
+
+    `judged`: what AWS itself answered (overlaps, subnets, interfaces, resolvers, what is missing) is judged by the rules
+    over that, not here.
+    """
     nodes, findings = parse_blocks("remoteNodeCidrs", facts.remote_node_cidrs)
     pods, wrong_pods = parse_blocks("remotePodCidrs", facts.remote_pod_cidrs)
     vpc, wrong_vpc = parse_blocks("vpcCidrs", facts.vpc_cidrs)
@@ -108,11 +126,13 @@ def cidr_findings(facts: NetworkFacts, stage: str, hosts: int) -> list[Finding]:
         ("remoteNodeCidrs", facts.remote_node_cidrs, nodes),
         ("remotePodCidrs", facts.remote_pod_cidrs, pods),
     ):
-        findings += _remote_list(name, texts, blocks)
+        findings += _remote_list(name, [] if judged else texts, blocks)
+    findings += _capacity(pods, hosts)
+    if judged:
+        return findings
     findings += _presence(facts)
     findings += _service_rules(service)
     findings += _overlaps(nodes, pods, vpc, service)
-    findings += _capacity(pods, hosts)
     findings += _subnet_rules(facts, vpc, stage)
     findings += _resolver_rules(facts, vpc)
     return findings
@@ -136,14 +156,20 @@ def _remote_list(name: str, texts: Sequence[str], blocks: Sequence[Block]) -> li
             )
         )  # fmt: skip
     for block in blocks:
-        findings += _range_findings(block)
-        if block.network.prefixlen < 8:
-            problem = "is larger than /8, the largest that EKS takes"
-            findings.append(Finding(block.where, str(block.network), problem, "Write a smaller block"))
+        findings += remote_block_findings(block)
     for one, other in combinations(blocks, 2):
         if one.network.overlaps(other.network):
             problem = f"repeats {other.network} of {other.where}, and counts twice against the limit of {MAX_CIDRS}"
             findings.append(Finding(one.where, str(one.network), problem, "Keep the larger one", "warning"))
+    return findings
+
+
+def remote_block_findings(block: Block) -> list[Finding]:
+    """Return what is wrong with one block of a remote network by itself: its range and its size."""
+    findings = _range_findings(block)
+    if block.network.prefixlen < 8:
+        problem = "is larger than /8, the largest that EKS takes"
+        findings.append(Finding(block.where, str(block.network), problem, "Write a smaller block"))
     return findings
 
 

@@ -35,24 +35,30 @@ SUPPORTED_OS: dict[str, bool] = {
 _REGION_IN_ENDPOINT = re.compile(r"\.([a-z]{2,4}(?:-[a-z]+)+-[0-9])\.eks\.")
 
 
-def cluster_findings(facts: NetworkFacts, stage: str) -> list[Finding]:
-    """Return what is wrong with Region, endpoint, authentication and CA of the cluster."""
-    return [
-        *_region_rules(facts),
-        *_endpoint_rules(facts, stage),
-        *_mode_rules(facts),
-        *_auth_rules(facts),
-        *_ca_rules(facts),
-    ]
+def cluster_findings(facts: NetworkFacts, stage: str, *, judged: bool = False) -> list[Finding]:
+    """Return what is wrong with Region, endpoint, authentication and CA of the cluster.
+
+    `judged`: endpoint and authentication mode are judged by the rules over what was read from AWS, not here.
+    """
+    modes = [] if judged else [*_mode_rules(facts), *_auth_rules(facts)]
+    return [*_region_rules(facts), *_endpoint_rules(facts, stage), *modes, *_ca_rules(facts)]
+
+
+def unknown_region(region: str) -> Finding | None:
+    """Return the finding for a Region that does not exist, with the nearest ones that do; None for one that does."""
+    if is_region(region):
+        return None
+    near = similar_regions(region)
+    instead = " or ".join(near) if near else "a Region such as eu-central-1"
+    remedy = f"Write {instead}, here or as `aws:region`; a brand-new Region needs a newer botocore"
+    return Finding(f"{NETWORK}.region", region, "is no AWS Region", remedy)
 
 
 def _region_rules(facts: NetworkFacts) -> list[Finding]:
     where = f"{NETWORK}.region"
-    if not is_region(facts.region):
-        near = similar_regions(facts.region)
-        instead = " or ".join(near) if near else "a Region such as eu-central-1"
-        remedy = f"Write {instead}, here or as `aws:region`; a brand-new Region needs a newer botocore"
-        return [Finding(where, facts.region, "is no AWS Region", remedy)]
+    unknown = unknown_region(facts.region)
+    if unknown is not None:
+        return [unknown]
     findings = []
     registry = registry_of(facts.region)
     if not registry.known:
@@ -140,12 +146,19 @@ def minor_of(version: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def fit_findings(facts: NetworkFacts, kubernetes: str, os_names: Collection[str]) -> list[Finding]:
-    """Return what does not fit together: cluster and host version, operating system and credential provider."""
-    return [*_version_rules(facts, kubernetes), *_provider_rules(facts, os_names)]
+def fit_findings(
+    facts: NetworkFacts, kubernetes: str, os_names: Collection[str], *, judged: bool = False
+) -> list[Finding]:
+    """Return what does not fit together: cluster and host version, operating system and credential provider.
+
+    `judged`: versions are judged by the rules over what was read from AWS, not here.
+    """
+    versions = [] if judged else version_findings(facts, kubernetes)
+    return [*versions, *_provider_rules(facts, os_names)]
 
 
-def _version_rules(facts: NetworkFacts, kubernetes: str) -> list[Finding]:
+def version_findings(facts: NetworkFacts, kubernetes: str) -> list[Finding]:
+    """Return what is wrong with the cluster's version, by itself and for the kubelet that the release installs."""
     where = f"{NETWORK}.kubernetesVersion"
     if not facts.kubernetes_version:
         remedy = 'Write the version of the cluster in quotes, for example "1.31"'

@@ -12,7 +12,8 @@
     ├── LabError          the lab could not be set up                  (exit 8)
     ├── RollError         a roll was refused, or stopped               (exit 9)
     ├── VcenterError      a vCenter refused, or did not answer         (exit 10; edge/vcenter/errors.py)
-    └── AwsError          AWS refused a read, or did not answer        (exit 11)
+    ├── AwsError          AWS refused a read, or did not answer        (exit 11)
+    └── BuildError        a build did not make what it should          (exit 12)
 
 Every message is one sentence that names the place, and carries a remedy.
 """
@@ -114,3 +115,14 @@ class AwsError(EdgeError):
     """AWS refused a read, has not what was asked for, or did not answer. Names the IAM action where one is missing."""
 
     exit_code = 11
+
+
+class BuildError(EdgeError):
+    """A build of installer images ended without all that it should have made. Carries every finding."""
+
+    exit_code = 12
+
+    def __init__(self, findings: Sequence[Finding], *, where: str = "") -> None:
+        self.findings = tuple(findings)
+        lines = "\n".join(f"  - {finding}" for finding in self.findings)
+        super().__init__(f"cannot be used:\n{lines}", where=where)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from edge.cidr import address_findings, cidr_findings, swallowed_findings
+from edge.cidr_sites import other_site_findings, own_network_findings
 from edge.cluster_rules import cluster_findings, fit_findings
 from edge.endpoints.partitions import BY_ID, partition_of
 from edge.errors import FactsError, SettingsError
@@ -19,6 +20,8 @@ from edge.findings import Finding
 
 if TYPE_CHECKING:
     from edge.settings import StackSettings
+    from edge.settings.network import Network
+    from edge.settings.network_stack import NetworkSettings
 
 
 @dataclass(frozen=True)
@@ -91,16 +94,20 @@ class NetworkFacts:
         return cls(**{name: _as_field(known[name].type, name, value) for name, value in data.items()})
 
     @classmethod
-    def given(cls, settings: StackSettings) -> NetworkFacts:
+    def given(cls, settings: StackSettings | NetworkSettings) -> NetworkFacts:
         """Return the facts that the stack file gives under `site.network`. Raises SettingsError for another source."""
-        model: Any = settings.site.network
+        return cls.written(settings.site.network, settings.region)
+
+    @classmethod
+    def written(cls, model: Network, region: str) -> NetworkFacts:
+        """Return the facts that stand in a network of source `given`. Raises SettingsError for another source."""
         source = getattr(model, "source", None)
         if source != "given":
-            finding = Finding(
-                "site.network.source", source, "this source is not built yet", "Write `source: given` with the values."
+            problem = "does not write the values down, so they cannot be read from the stack file"
+            raise SettingsError(
+                [Finding("site.network.source", source, problem, "Write `source: given` with the values.")]
             )
-            raise SettingsError([finding])
-        region = getattr(model, "region", None) or settings.region
+        region = getattr(model, "region", None) or region
         values = {name: _from_model(model, name) for name in (field.name for field in fields(cls))}
         values |= {"region": region, "partition": partition_of(region).id}
         return cls(**{name: value for name, value in values.items() if value is not None})
@@ -139,20 +146,26 @@ def network_rules(
     kubernetes: str = "",
     os_names: Collection[str] = (),
     others: Mapping[str, IPv4Address] | None = None,
+    own: Mapping[str, IPv4Network] | None = None,
+    judged: bool = False,
 ) -> list[Finding]:
     """Return everything that is wrong with the network of a site, all at once; an empty list is a clean site.
 
     `addresses`: host name -> its address. `kubernetes`: version that the release installs on the hosts ("" = not
     judged). `os_names`: such as `ubuntu-22.04`, as far as known. `others`: addresses of the site that hosts must go on
-    reaching (proxy, DNS servers), by YAML path. `where` of a finding is the YAML path of the value.
+    reaching (proxy, DNS servers), by YAML path. `own`: networks that the hosts stand in, by YAML path. `judged`: the facts
+    were read from AWS, and what was read is judged by `edge.aws.rules`, so that nothing is said twice. `where` of a
+    finding is the YAML path of the value.
     Sources: EKS User Guide, hybrid nodes networking and prerequisites; EKS API reference, RemoteNetworkConfigRequest
     and KubernetesNetworkConfigRequest.
     """
     found = [
-        *cluster_findings(facts, stage),
-        *fit_findings(facts, kubernetes, os_names),
-        *cidr_findings(facts, stage, len(addresses)),
+        *cluster_findings(facts, stage, judged=judged),
+        *fit_findings(facts, kubernetes, os_names, judged=judged),
+        *cidr_findings(facts, stage, len(addresses), judged=judged),
         *address_findings(facts, addresses),
+        *other_site_findings(facts, addresses),
         *swallowed_findings(facts, others or {}),
+        *own_network_findings(facts, own or {}),
     ]
     return [replace(finding, remedy=f"{finding.remedy}.") for finding in found]

@@ -1,32 +1,53 @@
-"""What can be asked before the first `up`, besides the hosts: settings, secrets, network and Palette, as results."""
+"""What can be asked before the first `up`, besides the hosts: settings, secrets, network, Palette and AWS, as results."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
 
-from edge.checks.catalogue import CATALOGUE
+from edge.checks.catalogue import CATALOGUE, checks_at
 from edge.checks.model import Result, Status
 from edge.checks.report import HostReport
+from edge.cluster_rules import unknown_region
 from edge.errors import EdgeError, PaletteError, SecretsError
 from edge.findings import Finding, shorten
 from edge.network import NetworkFacts, network_rules
+from edge.network_source import findings_about, question_of
 from edge.palette import PaletteClient
 from edge.registration.access import client_for
 from edge.registration.preflight import palette_findings
 from edge.secrets import StackSecrets
-from edge.settings import SEED_SECRET, TOKEN_SECRET, HostSettings, StackSettings
+from edge.settings import SEED_SECRET, TOKEN_SECRET, AnySettings, HostSettings, NetworkSettings, StackSettings
+from edge.settings.managed import NamedCluster
+from edge.settings.network import ManagedNetwork, Network, StackNetwork
+from edge.settings.network_rules import without_unknown
+from edge.settings.surroundings import addresses_around, networks_around
 from edge.vm.hostkey import check_seed
 
 if TYPE_CHECKING:
+    from edge.aws.rules_model import Verdict
+    from edge.aws.view import AwsView
     from edge.vcenter.reads import VcenterLook
 
 # A person waits for the answer, no engine does.
 _PATIENCE = 30.0
 
 
-def settings_results(settings: StackSettings) -> list[Result]:
+class Looked(Protocol):
+    """What a look-up in AWS returns: the account as it was read, and the facts made of it."""
+
+    @property
+    def view(self) -> AwsView:
+        """The account."""
+
+    @property
+    def facts(self) -> NetworkFacts:
+        """The facts."""
+
+
+def settings_results(settings: AnySettings) -> list[Result]:
     """Return what the settings warn about, a row each; settings with errors do not get this far."""
     check = "control.settings"
     if not settings.warnings:
@@ -34,7 +55,7 @@ def settings_results(settings: StackSettings) -> list[Result]:
     return [_of_finding(check, finding, settings) for finding in settings.warnings]
 
 
-def secret_results(settings: StackSettings, secrets: StackSecrets) -> list[Result]:
+def secret_results(settings: AnySettings, secrets: StackSecrets) -> list[Result]:
     """Return whether every secret that the stack needs can be read. No value is in a result."""
     check = "control.secrets"
     names = sorted(settings.secret_names())
@@ -55,10 +76,89 @@ def network_results(settings: StackSettings, network: NetworkFacts, reports: Seq
     systems = sorted({f"{report.facts.get('os_id')}-{report.facts.get('os_version')}" for report in reports})
     addresses = {name: settings.host_view(name).address for name in settings.site.hosts}
     kubernetes = settings.release.kubernetes
-    found = network_rules(network, addresses, settings.stage, kubernetes=kubernetes, os_names=systems)
+    found = network_rules(
+        network,
+        addresses,
+        settings.stage,
+        kubernetes=kubernetes,
+        os_names=systems,
+        others=addresses_around(settings.site, settings.host_views(), settings.release),
+        own=networks_around(settings.site),
+        judged=settings.site.network.source == "lookup",
+    )
     known = {(finding.where, finding.problem) for finding in settings.warnings}
     rows = [_of_finding(check, one, settings) for one in found if (one.where, one.problem) not in known]
     return rows or [Result(check, "", "pass", "consistent")]
+
+
+def aws_results(settings: AnySettings, look: Callable[[], Looked], now: datetime | None = None) -> list[Result]:
+    """Return what AWS says about the cluster and the way to it: a row or more for each `aws.*` check.
+
+    `look` reads the account, and is called only where AWS is asked at all. An error of AWS is a red row, no exception:
+    nothing else is judged then. `now` is in UTC; the present moment without it.
+    """
+    checks = [check.id for check in checks_at("aws")]
+    why = _aws_is_not_asked(settings.site.network)
+    if why:
+        return [Result(check, "", "skip", why) for check in checks]
+    asked = question_of(settings)
+    level = CATALOGUE["aws.access"].level(settings.stage)
+    expected = CATALOGUE["aws.access"].title.lower()
+    unknown = unknown_region(asked.region)
+    try:
+        if unknown is not None:
+            raise EdgeError(f"{unknown.problem} (got {unknown.value!r})", where=unknown.where, remedy=unknown.remedy)
+        looked = look()
+    except EdgeError as error:
+        seen = f"{error.where}: {error.message}" if error.where else error.message
+        first = Result("aws.access", "", level, seen.rstrip("."), expected, error.remedy)
+        return [first, *(Result(one, "", "skip", "not asked: AWS did not get that far") for one in checks[1:])]
+    from edge.aws.rules import aws_verdicts
+
+    verdicts = aws_verdicts(looked.view, looked.facts, asked, now or datetime.now(UTC))
+    return [row for verdict in verdicts for row in _of_verdict(verdict)]
+
+
+def _aws_is_not_asked(network: Network) -> str:
+    """Return why AWS has nothing to say about a network, "" when it is asked."""
+    if isinstance(network, StackNetwork):
+        return f"AWS is not asked: the network stack {network.stack} asks it"
+    if isinstance(network, ManagedNetwork):
+        there = isinstance(network.cluster, NamedCluster)
+        return "" if there else "AWS is not asked: this stack makes the cluster, or has none"
+    return "AWS is not asked: the values stand in the stack file" if network.source == "given" else ""
+
+
+def _of_verdict(verdict: Verdict) -> list[Result]:
+    """Return the rows of one `aws.*` check."""
+    expected = CATALOGUE[verdict.check].title.lower()
+    rows = []
+    for one in verdict.findings:
+        value = "" if one.value is None else f" (got {shorten(one.value, 60)})"
+        rows.append(
+            Result(verdict.check, "", one.level, f"{one.subject} {one.problem}{value}", expected, f"{one.remedy}.")
+        )
+    if rows:
+        return rows
+    if verdict.seen:
+        return [Result(verdict.check, "", "pass", verdict.seen)]
+    return [Result(verdict.check, "", "skip", verdict.skipped)]
+
+
+def network_stack_results(settings: NetworkSettings, network: NetworkFacts) -> list[Result]:
+    """Return whether the networks of all sites fit the cluster that they share."""
+    check = "control.network"
+    known = {(finding.where, finding.problem) for finding in settings.warnings}
+    found = findings_about(question_of(settings), network)
+    if settings.site.network.source == "managed":
+        found = without_unknown(found, network)
+    rows = [_of_finding(check, one, settings) for one in found if (one.where, one.problem) not in known]
+    return rows or [Result(check, "", "pass", f"{len(settings.site.sites)} sites, consistent")]
+
+
+def unknown_network(settings: AnySettings, error: EdgeError) -> Result:
+    """Return the row of a network whose facts cannot be had."""
+    return _error("control.network", settings, error)
 
 
 def palette_results(
@@ -156,11 +256,11 @@ def _client(settings: StackSettings, secrets: StackSecrets) -> PaletteClient:
     return client_for(inputs, config, patience=_PATIENCE)
 
 
-def _red(check: str, settings: StackSettings, seen: str, expected: str, remedy: str = "") -> Result:
+def _red(check: str, settings: AnySettings, seen: str, expected: str, remedy: str = "") -> Result:
     return Result(check, "", CATALOGUE[check].level(settings.stage), seen, expected, remedy)
 
 
-def _error(check: str, settings: StackSettings, error: EdgeError) -> Result:
+def _error(check: str, settings: AnySettings, error: EdgeError) -> Result:
     seen = f"{error.where}: {error.message}" if error.where else error.message
     return _red(check, settings, seen.rstrip("."), CATALOGUE[check].title.lower(), error.remedy)
 
@@ -169,7 +269,7 @@ def _not_asked(*checks: str) -> list[Result]:
     return [Result(check, "", "skip", "not asked: Palette did not get that far") for check in checks]
 
 
-def _of_finding(check: str, finding: Finding, settings: StackSettings) -> Result:
+def _of_finding(check: str, finding: Finding, settings: AnySettings) -> Result:
     """Return a finding as a row: an error at the level of the stage, a warning as a warning."""
     value = "" if finding.value is None else f" (got {shorten(finding.value, 60)})"
     status: Status = "warn" if finding.level == "warning" else CATALOGUE[check].level(settings.stage)

@@ -142,6 +142,18 @@ _TABLE = (
         "off", "off", "warning", (),
     ),
     StageRule(
+        "activation.short",
+        "the activation ends within 24 hours",
+        "Write a later `expires`, at most 30 days ahead, unless all hosts join before",
+        "warning", "warning", "warning", ("C7",),
+    ),
+    StageRule(
+        "activation.room",
+        "the activation has no registration to spare, so no host could be reinstalled with it",
+        "Remove `registrations`, or write about twice the number of hosts",
+        "off", "warning", "warning", ("C7",),
+    ),
+    StageRule(
         "vm.small",
         "the virtual machine is smaller than 4 CPUs, 8 GiB of memory and 100 GiB of disk",
         "Raise `cpus`, `memory` or `disk`, at the host or in `vsphere`",

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge.endpoints import endpoint_table, no_proxy, query_for
 from edge.network import NetworkFacts
 from edge.packages import TIME_DAEMON, packages, services
 from edge.releases import installer
 from edge.settings.stack import HostSettings, StackSettings
 from edge.steps import STATE_DIR
-from edge.userdata import core_digest, proxy_urls, render_userdata
+from edge.userdata import core_digest, no_proxy_list, proxy_urls, render_userdata
 
 # Seconds that AgentStarted waits for the agent's unit. Its boot is over by then, or the login would have been refused.
 STARTED_TIMEOUT = 300
@@ -46,7 +45,7 @@ def proxy_values(
     if host.proxy is None:
         return {"EH_PROXY_HTTP": "", "EH_PROXY_HTTPS": "", "EH_NO_PROXY": ""}
     http, https = proxy_urls(host.proxy, secrets)
-    direct = no_proxy(network, endpoint_table(query_for(settings, network, host)), host.proxy.no_proxy)
+    direct = no_proxy_list(settings, host, network)
     return {"EH_PROXY_HTTP": http, "EH_PROXY_HTTPS": https, "EH_NO_PROXY": ",".join(direct)}
 
 
@@ -95,7 +94,7 @@ def agent_values(
     digests of the binary are given: only the host knows its architecture.
     Raises SecretsError or SettingsError as `edge.userdata` does, ValueError as `edge.releases.installer` does.
     """
-    text = render_userdata(host, settings, token=token, epoch=epoch, machine_uuid=machine, secrets=secrets)
+    text = render_userdata(host, settings, network, token=token, epoch=epoch, machine_uuid=machine, secrets=secrets)
     what = installer(settings.release.agent, fips=host.fips, instance_version=instance_version)
     per_arch = {
         f"EH_BINARY_{kind}_{arch.upper()}": by_arch[arch]

@@ -41,6 +41,7 @@ _UID_LIMIT = 128
 def render_userdata(
     host: HostSettings,
     settings: StackSettings,
+    facts: NetworkFacts,
     *,
     token: str,
     epoch: str,
@@ -49,7 +50,7 @@ def render_userdata(
 ) -> str:
     """Return the whole text of the user-data, first line `#cloud-config`.
 
-    `token` is the registration token, `epoch` the id of this registration, `machine_uuid` "" for an existing machine,
+    `facts` say what needs no proxy, `token` is the registration token, `epoch` the id of this registration, `machine_uuid` "" for an existing machine,
     `secrets` the values of the secrets that the host's settings name. Raises SecretsError for a missing or unusable
     secret and SettingsError for settings that cannot be merged; neither ever holds a secret's value.
     """
@@ -59,7 +60,7 @@ def render_userdata(
         raise SettingsError(findings)
     data: dict[str, Any] = {
         "install": {"reboot": True, "poweroff": False},
-        "stylus": _stylus(host, settings, _token(token), epoch, machine_uuid, secrets),
+        "stylus": _stylus(host, settings, facts, _token(token), epoch, machine_uuid, secrets),
     }
     steps = [*_user_steps(host, secrets), *_offload_steps(host)]
     if steps:
@@ -82,9 +83,8 @@ def core_digest(text: str, token: str) -> str:
     return hashlib.sha256((HEADER + dump(data)).encode()).hexdigest()
 
 
-def no_proxy_list(settings: StackSettings, host: HostSettings) -> list[str]:
+def no_proxy_list(settings: StackSettings, host: HostSettings, facts: NetworkFacts) -> list[str]:
     """Return what a host reaches without its proxy: itself, VPC, service, node and pod networks, and the settings' own."""
-    facts = NetworkFacts.given(settings)
     own = host.proxy.no_proxy if host.proxy else ()
     return list(no_proxy(facts, endpoint_table(query_for(settings, facts, host)), own))
 
@@ -126,7 +126,13 @@ def _secret(secrets: Mapping[str, str], ref: SecretRef, where: str) -> str:
 
 
 def _stylus(
-    host: HostSettings, settings: StackSettings, token: str, epoch: str, machine: str, secrets: Mapping[str, str]
+    host: HostSettings,
+    settings: StackSettings,
+    facts: NetworkFacts,
+    token: str,
+    epoch: str,
+    machine: str,
+    secrets: Mapping[str, str],
 ) -> dict[str, Any]:
     palette = settings.site.palette
     site: dict[str, Any] = {"paletteEndpoint": palette.endpoint, "edgeHostToken": token}
@@ -147,7 +153,7 @@ def _stylus(
     authorities = _unique((*host.ca_certs, *certificates(palette.ca_cert_pem)))
     if authorities:
         site["caCerts"] = authorities
-    network = _network(host, settings, secrets)
+    network = _network(host, settings, facts, secrets)
     if network:
         site["network"] = network
     stylus: dict[str, Any] = {"vip": {"skip": palette.vip_skip}, "site": site}
@@ -166,11 +172,13 @@ def _unique(texts: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(texts))
 
 
-def _network(host: HostSettings, settings: StackSettings, secrets: Mapping[str, str]) -> dict[str, Any]:
+def _network(
+    host: HostSettings, settings: StackSettings, facts: NetworkFacts, secrets: Mapping[str, str]
+) -> dict[str, Any]:
     network: dict[str, Any] = {}
     if host.proxy:
         http, https = proxy_urls(host.proxy, secrets)
-        network |= {"httpProxy": http, "httpsProxy": https, "noProxy": ",".join(no_proxy_list(settings, host))}
+        network |= {"httpProxy": http, "httpsProxy": https, "noProxy": ",".join(no_proxy_list(settings, host, facts))}
     static = host.static_network
     if static:
         network["nameserver"] = str(static.nameserver)

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from edge.errors import SettingsError
 from edge.findings import Finding, errors, shorten
-from edge.settings import API_KEY_SECRET, SEED_SECRET, StackSettings, load_stack
+from edge.settings import API_KEY_SECRET, SEED_SECRET, AnySettings, NetworkSettings, load_any
 from edge.settings.load import config_of
 from edge.settings.locate import Locator
 from edge.settings.secrets import stored
@@ -31,10 +31,10 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
 ) -> None:
     """Check the settings of a stack and its release, without a network or an account."""
-    settings: StackSettings | None = None
+    settings: AnySettings | None = None
     findings: Sequence[Finding]
     try:
-        settings = load_stack(stack, root, stack_file=stack_file)
+        settings = load_any(stack, root, stack_file=stack_file)
         findings = settings.warnings
     except SettingsError as error:
         findings = error.findings
@@ -46,7 +46,7 @@ def command(
         raise typer.Exit(SettingsError.exit_code)
 
 
-def as_data(stack: str, settings: StackSettings | None, findings: Sequence[Finding]) -> dict[str, object]:
+def as_data(stack: str, settings: AnySettings | None, findings: Sequence[Finding]) -> dict[str, object]:
     """Return the result of a check as JSON data."""
     secrets = {name: list(paths) for name, paths in settings.secret_uses().items()} if settings else {}
     return {
@@ -58,7 +58,7 @@ def as_data(stack: str, settings: StackSettings | None, findings: Sequence[Findi
 
 
 def _print(
-    stack: str, root: Path, stack_file: Path | None, settings: StackSettings | None, findings: Sequence[Finding]
+    stack: str, root: Path, stack_file: Path | None, settings: AnySettings | None, findings: Sequence[Finding]
 ) -> None:
     console = wide_console()
     if findings:
@@ -67,15 +67,21 @@ def _print(
         count = len(errors(findings))
         console.print(f"[bold red]{stack}: {count} to correct[/bold red]", highlight=False)
         return
-    console.print(secret_table(settings, stored(config_of(stack, root, stack_file=stack_file))))
-    console.print()
-    hosts = len(settings.site.hosts)
+    if settings.secret_uses() or not isinstance(settings, NetworkSettings):
+        console.print(secret_table(settings, stored(config_of(stack, root, stack_file=stack_file))))
+        console.print()
     warned = f", {len(findings)} warnings" if findings else ""
-    console.print(
-        f"[bold green]{stack}: valid[/bold green] (site {settings.site.name}, stage {settings.stage}, release"
-        f" {settings.release.id}, {hosts} host{'' if hosts == 1 else 's'}{warned})",
-        highlight=False,
-    )
+    console.print(f"[bold green]{stack}: valid[/bold green] ({_what(settings)}{warned})", highlight=False)
+
+
+def _what(settings: AnySettings) -> str:
+    """Return what a stack is, in a few words."""
+    if isinstance(settings, NetworkSettings):
+        words, count, noun = f"network {settings.site.name}, stage {settings.stage}", len(settings.site.sites), "site"
+    else:
+        words = f"site {settings.site.name}, stage {settings.stage}, release {settings.release.id}"
+        count, noun = len(settings.site.hosts), "host"
+    return f"{words}, {count} {noun}{'' if count == 1 else 's'}"
 
 
 def wide_console() -> Console:
@@ -125,7 +131,7 @@ def finding_table(findings: Sequence[Finding], locator: Locator) -> Table:
     return table
 
 
-def secret_table(settings: StackSettings, there: frozenset[str]) -> Table:
+def secret_table(settings: AnySettings, there: frozenset[str]) -> Table:
     """Return one row per secret that the stack needs: whether its file has it, what names it, how to set it."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title="Secrets of this stack", title_justify="left")
     for heading in ("secret", "", "needed by", "set it with"):
@@ -134,6 +140,7 @@ def secret_table(settings: StackSettings, there: frozenset[str]) -> Table:
         state = Text("set", "green") if name in there else Text("not in the file", "yellow")
         made = "openssl rand -base64 32 | " if name == SEED_SECRET else ""
         table.add_row(name, state, ", ".join(paths), f"{made}pulumi config set --secret {name}")
-    key = Text("set", "green") if API_KEY_SECRET in there else Text("from the environment")
-    table.add_row(API_KEY_SECRET, key, "Palette's API", f"export {API_KEY_VARIABLE}=... (best: in no state)")
+    if not isinstance(settings, NetworkSettings):
+        key = Text("set", "green") if API_KEY_SECRET in there else Text("from the environment")
+        table.add_row(API_KEY_SECRET, key, "Palette's API", f"export {API_KEY_VARIABLE}=... (best: in no state)")
     return table

@@ -14,18 +14,19 @@ from typing import Annotated
 
 import typer
 
-from edge.settings import StackSettings, load_stack
+from edge.settings import AnySettings, NetworkSettings, load_any
 from edge.vcenter.trust import FOLDER, VARIABLE, bundle_for
 
 _SLOTS, _MOST_SLOTS = 8, 64
 
 
-def parallel(settings: StackSettings) -> int:
+def parallel(settings: AnySettings) -> int:
     """Return how many resources the engine should work on at once: a host that waits holds one slot all the time."""
-    return min(_MOST_SLOTS, len(settings.site.hosts) + _SLOTS)
+    waiting = settings.site.sites if isinstance(settings, NetworkSettings) else settings.site.hosts
+    return min(_MOST_SLOTS, len(waiting) + _SLOTS)
 
 
-def lines(settings: StackSettings, bundle: Path | None, named: str = "") -> list[str]:
+def lines(settings: AnySettings, bundle: Path | None, named: str = "") -> list[str]:
     """Return the lines for a POSIX shell. `named` is what SSL_CERT_FILE says now: another stack's bundle is taken out."""
     found = []
     if bundle is not None:
@@ -44,8 +45,8 @@ def command(
     root: Annotated[Path, typer.Option(help="The project folder.")] = Path(),
 ) -> None:
     """Print `export` lines to be evaluated by the shell that runs `pulumi`; fetch and check a pinned certificate first."""
-    settings = load_stack(stack, root, stack_file=stack_file)
-    bundle = bundle_for(settings)
+    settings = load_any(stack, root, stack_file=stack_file)
+    bundle = None if isinstance(settings, NetworkSettings) else bundle_for(settings)
     if bundle is not None and sys.platform == "darwin":
         note = f"note: on macOS programs in Go ask the keychain, not {VARIABLE}: add {bundle} there."
         print(note, file=sys.stderr)

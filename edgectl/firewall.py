@@ -9,9 +9,12 @@ from typing import Annotated
 import typer
 
 from edge.endpoints.firewall import of_phases, site_rules
+from edge.endpoints.model import Phase
 from edge.endpoints.render import render
 from edge.network import NetworkFacts
-from edge.settings import load_stack
+from edge.network_request import render_requests, requests
+from edge.settings import AnySettings, NetworkSettings, load_any
+from edgectl.network import FactsFile, asked
 
 
 class Form(StrEnum):
@@ -36,13 +39,25 @@ def command(
         Form, typer.Option("--format", help="Markdown for a ticket, CSV for a spreadsheet, JSON.")
     ] = Form.MD,
     phase: Annotated[list[PhaseName] | None, typer.Option(help="Only what this phase needs; may be repeated.")] = None,
+    network_facts: FactsFile = None,
     stack_file: Annotated[Path | None, typer.Option(help="Another place of the stack file.")] = None,
     root: Annotated[Path, typer.Option(help="The project folder.")] = Path(),
 ) -> None:
-    """Print the firewall request of a site, sorted, so that two of them can be compared line by line."""
-    settings = load_stack(stack, root, stack_file=stack_file)
-    rules = of_phases(site_rules(settings, NetworkFacts.given(settings)), [one.value for one in phase or ()])
-    title = f"{settings.site.name} ({stack})"
-    if phase:
-        title += f", {' and '.join(sorted(one.value for one in set(phase)))} only"
-    typer.echo(render(rules, form.value, title=title), nl=False)
+    """Print the firewall request of a site, sorted, so that two of them can be compared line by line.
+
+    Of a network stack: the AWS side, for all its sites together and for each of them.
+    """
+    settings = load_any(stack, root, stack_file=stack_file)
+    facts = asked(settings, root, network_facts).facts
+    typer.echo(request(settings, facts, form, [one.value for one in phase or ()]), nl=False)
+
+
+def request(settings: AnySettings, facts: NetworkFacts, form: Form, phases: list[Phase]) -> str:
+    """Return the request of a stack as text, of some phases only when any are named."""
+    title = f"{settings.site.name} ({settings.stack})"
+    if phases:
+        title += f", {' and '.join(sorted(set(phases)))} only"
+    if isinstance(settings, NetworkSettings):
+        found = {name: of_phases(rules, phases) for name, rules in requests(facts, settings.site.sites).items()}
+        return render_requests(found, form.value, title=title)
+    return render(of_phases(site_rules(settings, facts), phases), form.value, title=title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,18 +12,53 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from edge.errors import SettingsError
+from edge.errors import EdgeError, SettingsError
+from edge.facts import load_facts
+from edge.network import NetworkFacts
+from edge.network_source import Answer, instead_of_aws
 from edge.plan import HostPlan, host_plans
-from edge.settings import StackSettings, load_stack
+from edge.settings import AnySettings, StackSettings, load_any
 
 
-def _recording(settings: StackSettings, root: Path, stack_file: Path | None) -> Any:
-    """Return the registrations of the program under recording mocks, with a stand-in for every secret."""
+def _recording(settings: AnySettings, root: Path, stack_file: Path | None, answer: Answer | None) -> Any:
+    """Return the registrations of the program under recording mocks, with a stand-in for every secret.
+
+    AWS is not asked: `answer` stands in for it. Where the network is not known the run is a preview, in which what
+    follows from it is unknown; it registers the same resources.
+    """
+    import pulumi
+
     from components.testing import record_program
     from edge.program_config import program_config
 
     config, secret_keys = program_config(stack_file or root / f"Pulumi.{settings.stack}.yaml", settings.stand_ins())
-    return record_program(root, project=settings.project, stack=settings.stack, config=config, secret_keys=secret_keys)
+    given: dict[str, Any] = {"config": config, "secret_keys": secret_keys, "preview": _unknown(settings, answer)}
+    try:
+        with instead_of_aws(lambda _question: answer):
+            return record_program(root, project=settings.project, stack=settings.stack, **given)
+    except pulumi.RunError as error:
+        if isinstance(error.__cause__, EdgeError):
+            raise error.__cause__ from None
+        raise
+
+
+def _unknown(settings: AnySettings, answer: Answer | None) -> bool:
+    return settings.site.network.source != "given" and answer is None
+
+
+def _answer(settings: AnySettings, outputs: Mapping[str, Any]) -> Answer | None:
+    """Return what AWS said at the last run, for a network that is looked up."""
+    network = outputs.get("network")
+    if settings.site.network.source != "lookup" or not isinstance(network, Mapping):
+        return None
+    return Answer(NetworkFacts.from_dict(network))
+
+
+_NOT_ASKED = {
+    "lookup": "AWS is not asked here, so what follows from its answers is not judged; `edgectl preflight` asks.",
+    "stack": "The network stack is not asked here, so what follows from its exports is not judged.",
+    "managed": "What AWS will make is not known yet; the rules have judged what is planned.",
+}
 
 
 def resource_tree(recording: Any, stack: str) -> Tree:
@@ -98,13 +134,19 @@ def command(
 ) -> None:
     """Print the resource tree without credentials, and say which hosts would reboot, be replaced, or be refused."""
     console = Console()
-    settings = load_stack(stack, root, stack_file=stack_file)
-    known: dict[str, Any] | None = None
-    if facts is not None:
-        from edge.facts import load_facts
+    settings = load_any(stack, root, stack_file=stack_file)
+    outputs = dict(load_facts(stack, root, file=facts).outputs) if facts is not None else {}
+    answer = _answer(settings, outputs)
+    console.print(resource_tree(_recording(settings, root.resolve(), stack_file, answer), stack))
+    if _unknown(settings, answer):
+        console.print(f"[dim]{_NOT_ASKED[settings.site.network.source]}[/dim]", highlight=False)
+    if isinstance(settings, StackSettings):
+        known = None if facts is None else dict(outputs.get("hosts", {}))
+        _print_hosts(console, settings, known)
 
-        known = dict(load_facts(stack, root, file=facts).outputs.get("hosts", {}))
-    console.print(resource_tree(_recording(settings, root.resolve(), stack_file), stack))
+
+def _print_hosts(console: Console, settings: StackSettings, known: dict[str, Any] | None) -> None:
+    """Print what would become of each host; exit 2 when one is refused."""
     plans = host_plans(settings, known)
     console.print(plan_table(plans))
     table = change_table(plans)

@@ -9,19 +9,26 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from edge import preflight
+from edge.checks.model import Result
+from edge.errors import EdgeError, HostError
 from edge.inspection import hosts_to_look_at, look
 from edge.network import NetworkFacts
+from edge.network_source import Answer, ask_aws, question_of
 from edge.preflight import (
     network_results,
+    network_stack_results,
     not_looked_at,
     palette_results,
     secret_results,
     settings_results,
+    unknown_network,
     vsphere_look,
 )
 from edge.secrets import open_secrets
-from edge.settings import load_stack
+from edge.settings import AnySettings, NetworkSettings, load_any
 from edgectl.check import wide_console
+from edgectl.network import FactsFile, asked
 from edgectl.reporting import REPORTS, Files, publish, report_of
 
 
@@ -35,29 +42,61 @@ def command(
     vsphere: Annotated[bool, typer.Option(help="Ask the vCenters too; needs their password.")] = True,
     report_dir: Annotated[Path | None, typer.Option(help="Folder of the last reports; .edge/reports.")] = None,
     secrets_file: Annotated[Path | None, typer.Option(help="JSON or YAML file with the stack's secrets.")] = None,
+    network_facts: FactsFile = None,
     stack_file: Annotated[Path | None, typer.Option(help="Another place of the stack file.")] = None,
     root: Annotated[Path, typer.Option(help="The project folder.")] = Path(),
 ) -> None:
-    """Ask settings, secrets, Palette, vCenter and every host, and compare the hosts. Exit code 3: red; 5: a host was not reached."""
-    settings = load_stack(stack, root, stack_file=stack_file)
+    """Ask settings, secrets, AWS, Palette, vCenter and every host, and compare the hosts. Exit code 3: red; 5: a host was not reached."""
+    settings = load_any(stack, root, stack_file=stack_file)
     secrets = open_secrets(stack, root, file=secrets_file, stack_file=stack_file)
-    network = NetworkFacts.given(settings)
+    files = Files(report_dir or root / REPORTS, as_json, junit)
+    name = f"{settings.stack}.preflight"
+    if isinstance(settings, NetworkSettings) and host:
+        unknown = "has no hosts: it is a network stack"
+        raise HostError(unknown, remedy="leave out --host, or name a stack of one of its sites", where=stack)
+    network, about_network = _network(settings, root, network_facts)
+    if isinstance(settings, NetworkSettings):
+        rows = [*settings_results(settings), *secret_results(settings, secrets), *about_network]
+        rows += network_stack_results(settings, network) if network else ()
+        report = report_of(settings.stack, settings.stage, (), rows)
+        raise typer.Exit(publish(wide_console(), settings, report, (), files, name=name, skipped=skipped))
     hosts = hosts_to_look_at(settings, host or ())
     console = wide_console()
     with Console(stderr=True).status("asking for secrets and Palette") as status:
-        others = [*settings_results(settings), *secret_results(settings, secrets)]
+        others = [*settings_results(settings), *secret_results(settings, secrets), *about_network]
         if palette:
             others += palette_results(settings, secrets, [one.name for one in hosts])
         status.update("asking vCenter")
         machines = vsphere_look(settings, secrets, hosts) if vsphere else None
         away = machines.away if machines else {}
+        if network is None:
+            away = {one.name: away.get(one.name, "not looked at: its network is not known") for one in hosts}
         others += [*(machines.results if machines else ()), *not_looked_at(away)]
         there = [one for one in hosts if one.name not in away]
         status.update(f"looking at {len(there)} hosts")
-        looked = asyncio.run(look(settings, network, secrets, there))
-    others += network_results(settings, network, [one.report for one in looked if one.report is not None])
+        looked = asyncio.run(look(settings, network, secrets, there)) if network else []
+    if network:
+        others += network_results(settings, network, [one.report for one in looked if one.report is not None])
     report = report_of(settings.stack, settings.stage, looked, others)
-    files = Files(report_dir or root / REPORTS, as_json, junit)
-    raise typer.Exit(
-        publish(console, settings, report, looked, files, name=f"{settings.stack}.preflight", skipped=skipped)
-    )
+    raise typer.Exit(publish(console, settings, report, looked, files, name=name, skipped=skipped))
+
+
+def _network(settings: AnySettings, root: Path, file: Path | None) -> tuple[NetworkFacts | None, list[Result]]:
+    """Return the facts of the network, None when they cannot be had, and the rows of who was asked for them."""
+    answer: Answer | None = None
+    error: EdgeError | None = None
+    try:
+        answer = asked(settings, root, file)
+    except EdgeError as raised:
+        error = raised
+
+    def looked() -> Answer | None:
+        if error is not None:
+            raise error
+        return answer if answer is not None and answer.view is not None else ask_aws(question_of(settings))
+
+    judge = getattr(preflight, "aws_results", None)
+    rows: list[Result] = judge(settings, looked) if judge is not None and file is None else []
+    if error is not None and not any(row.status == "fail" for row in rows):
+        rows = [*rows, unknown_network(settings, error)]
+    return (answer.facts if answer else None), rows

@@ -18,7 +18,7 @@ from edge.files import replace_file
 from edge.findings import Finding
 from edge.promotion import MAX_AGE_HOURS, gate, moved, order
 from edge.settings import StackSettings, load_stack
-from edge.settings.load import stack_path
+from edge.settings.load import stack_kind, stack_path
 from edge.settings.locate import Locator
 from edgectl.check import print_findings, wide_console
 
@@ -36,6 +36,7 @@ def command(
     console = wide_console()
     if source == target:
         raise PromotionError("FROM and TO are the same stack", remedy="Name two stacks.", where=source)
+    _refuse_network_stacks(root, source, target)
     settings = load_stack(source, root)
     release = settings.release.id
     path = stack_path(target, root)
@@ -54,6 +55,16 @@ def command(
     else:
         replace_file(path, text)
         _next_steps(console, target, path, before, release)
+
+
+def _refuse_network_stacks(root: Path, *stacks: str) -> None:
+    for stack in stacks:
+        if stack_path(stack, root).is_file() and stack_kind(stack, root) == "network":
+            raise PromotionError(
+                "is a network stack, and network stacks have no release",
+                remedy="Promote the stacks of its sites.",
+                where=stack,
+            )
 
 
 def _gate(

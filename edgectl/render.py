@@ -28,6 +28,7 @@ from edge.vm.guestinfo import METADATA, USER_DATA, extra_config, metadata
 from edge.vm.guestinfo import user_data as first_boot
 from edge.vm.hostkey import HostKey
 from edgectl.check import wide_console
+from edgectl.network import FactsFile, asked
 
 MASK = "••••"
 EPOCH = "made-when-it-registers"
@@ -42,6 +43,7 @@ _PUBLIC = "ssh-ed25519 (derived from the secret hostKeySeed)"
 def command(
     stack: Annotated[str, typer.Argument(help="The stack, as in Pulumi.STACK.yaml.")],
     host: Annotated[str, typer.Argument(help="The host, as under `hosts` in the settings.")],
+    network_facts: FactsFile = None,
     stack_file: Annotated[Path | None, typer.Option(help="Another place of the stack file.")] = None,
     root: Annotated[Path, typer.Option(help="The project folder.")] = Path(),
     full: Annotated[bool, typer.Option(help="Print values of several lines in full.")] = False,
@@ -62,7 +64,7 @@ def command(
         there = ", ".join(settings.site.hosts)
         raise SettingsError([Finding("site.hosts", host, "is no host of this stack", f"{hint}There are: {there}.")])
     view = settings.host_view(host)
-    masked = Masked(settings, view)
+    masked = Masked(settings, view, asked(settings, root, network_facts).facts)
     wanted = {masked.user_data: user_data, masked.vm_metadata: vm_metadata, masked.vm_user_data: vm_user_data}
     if any(wanted.values()):
         typer.echo("---\n".join(text() for text, asked in wanted.items() if asked), nl=False)
@@ -82,9 +84,10 @@ def command(
 class Masked:
     """What a host gets, made with stand-ins for all secrets, which are replaced by the mask afterwards."""
 
-    def __init__(self, settings: StackSettings, host: HostSettings) -> None:
+    def __init__(self, settings: StackSettings, host: HostSettings, network: NetworkFacts) -> None:
         self._settings = settings
         self._host = host
+        self._network = network
         self._secrets = settings.stand_ins()
         self._machine = "" if host.vm is None else MACHINE
 
@@ -93,6 +96,7 @@ class Masked:
         text = render_userdata(
             self._host,
             self._settings,
+            self._network,
             token=_TOKEN,
             epoch=EPOCH,
             machine_uuid=self._machine,
@@ -126,8 +130,7 @@ class Masked:
 
     def steps(self) -> dict[str, dict[str, str]]:
         """Return the values of every remote step by its name, masked; the user-data is shown apart."""
-        settings, host, secrets = self._settings, self._host, self._secrets
-        network = NetworkFacts.given(settings)
+        settings, host, secrets, network = self._settings, self._host, self._secrets, self._network
         table = endpoint_table(query_for(settings, network, host))
         asked = INSTANCE_VERSION if settings.release.agent.version == "instance" else None
         more: dict[str, Any] = {"machine": self._machine, "instance_version": asked}

@@ -18,7 +18,7 @@ from edge.checks.report import Report, site_report
 from edge.errors import ChecksRedError, HostError
 from edge.files import replace_file
 from edge.inspection import Looked, ahead_of_median, login_results
-from edge.settings import StackSettings
+from edge.settings import AnySettings, StackSettings
 from edge.stages import Stage
 
 REPORTS = Path(".edge") / "reports"
@@ -68,7 +68,7 @@ class Files:
 
 def publish(
     console: Console,
-    settings: StackSettings,
+    settings: AnySettings,
     report: Report,
     looked: Sequence[Looked],
     files: Files,
@@ -80,7 +80,7 @@ def publish(
     show(console, report, looked, skipped=skipped)
     for finding in settings.warnings:
         console.print(f"warning: {finding}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-    data = as_data(report, looked, settings.release.id)
+    data = as_data(report, looked, settings.release.id if isinstance(settings, StackSettings) else "")
     kept = files.folder / f"{name}.json"
     for path, text in ((kept, data), (files.as_json, data), (files.junit, to_junit(report))):
         if path is not None:

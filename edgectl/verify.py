@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 
 from edge.inspection import hosts_to_look_at, look
-from edge.network import NetworkFacts
 from edge.secrets import open_secrets
 from edge.settings import load_stack
 from edgectl.check import wide_console
+from edgectl.network import FactsFile, asked
 from edgectl.reporting import REPORTS, Files, publish, report_of
 
 
@@ -25,6 +25,7 @@ def command(
     skipped: Annotated[bool, typer.Option(help="Show also what could not be judged.")] = False,
     report_dir: Annotated[Path | None, typer.Option(help="Folder of the last reports; .edge/reports.")] = None,
     secrets_file: Annotated[Path | None, typer.Option(help="JSON or YAML file with the stack's secrets.")] = None,
+    network_facts: FactsFile = None,
     stack_file: Annotated[Path | None, typer.Option(help="Another place of the stack file.")] = None,
     root: Annotated[Path, typer.Option(help="The project folder.")] = Path(),
 ) -> None:
@@ -32,9 +33,10 @@ def command(
     settings = load_stack(stack, root, stack_file=stack_file)
     secrets = open_secrets(stack, root, file=secrets_file, stack_file=stack_file)
     hosts = hosts_to_look_at(settings, host or ())
+    network = asked(settings, root, network_facts).facts
     console = wide_console()
     with Console(stderr=True).status(f"looking at {len(hosts)} hosts"):
-        looked = asyncio.run(look(settings, NetworkFacts.given(settings), secrets, hosts))
+        looked = asyncio.run(look(settings, network, secrets, hosts))
     report = report_of(settings.stack, settings.stage, looked)
     # A look at some of the hosts is no report of the stack: the gate of a promotion must not take it for one.
     name = f"{settings.stack}.part" if host else settings.stack

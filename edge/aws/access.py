@@ -8,6 +8,7 @@ environment has them (`AWS_ACCESS_KEY_ID` and the like).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,6 +81,23 @@ def access_of(keys: Mapping[str, Any], region: str) -> AwsAccess:
         credentials_files=tuple(map(str, known.get("sharedCredentialsFiles") or ())),
         fips=known.get("useFipsEndpoint") in (True, "true"),
     )
+
+
+def structured(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the `aws:` keys with lists and objects as such: the engine hands them to a program as JSON text.
+
+    Text that is no JSON stays text, keys without a value are left out.
+    """
+    return {key: _structured(value) for key, value in keys.items() if value is not None}
+
+
+def _structured(value: Any) -> Any:
+    if not isinstance(value, str) or value[:1] not in ("[", "{"):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def _role(one: Mapping[str, Any]) -> AssumedRole:

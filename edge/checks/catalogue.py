@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge.checks import on_endpoints, on_identity, on_network, on_packages, on_site, on_system, on_vsphere
+from edge.checks import on_aws, on_endpoints, on_identity, on_network, on_packages, on_site, on_system, on_vsphere
 from edge.checks.model import Check, Where, table
 
 CATALOGUE: Mapping[str, Check] = table(
@@ -33,6 +33,10 @@ CATALOGUE: Mapping[str, Check] = table(
     on_vsphere.PLACES,
     on_vsphere.TEMPLATE,
     on_vsphere.MACHINES,
+    on_aws.CLUSTER,
+    on_aws.NETWORK,
+    on_aws.PRIVATE,
+    on_aws.IDENTITY,
 )
 
 

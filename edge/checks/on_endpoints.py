@@ -56,6 +56,8 @@ PROXY = (
           "correct `proxy.user` and the secret that `proxy.password` names", _PROXY),
     Check("host.proxy.files", "No file on the host names another proxy", ("A14",), STRICT,
           "remove the lines, or write the same proxy into the settings", _PROXY),
+    Check("host.proxy.past", "The host's NO_PROXY keeps private addresses off the proxy", ("A6", "A14"), STRICT,
+          "add the names and networks to NO_PROXY in both cases: a proxy on the internet side cannot reach them", _PROXY),
     Check("host.proxy.cases", "Proxy variables agree in both cases", ("A14",), STRICT,
           "write each variable in /etc/environment in upper and lower case with one value: nodeadm compares them", _PROXY),
 )  # fmt: skip

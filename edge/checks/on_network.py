@@ -32,6 +32,10 @@ NETWORK = (
           "remove the interface or route, or use another service CIDR: it cannot be changed after the cluster is made", _NETWORKING),
     Check("host.network.overlap.vpc", "Nothing local overlaps the VPC", ("A6",), STRICT,
           "renumber the local network: the API server's interfaces would be looked for there", _NETWORKING),
+    Check("host.network.overlap.sites", "Nothing local overlaps another site of the cluster", ("A6",), STRICT,
+          "renumber the local network: pods and nodes of that site would be looked for there", _NETWORKING),
+    Check("host.network.route.enis", "The way to the control plane leaves by the host's network", ("A6",), ALWAYS,
+          "remove the bridge or route that takes these addresses, and route the VPC to the VPN from the host's own address", _NETWORKING),
     Check("host.network.mtu", "The MTU is one that nodeadm accepts", (), PRODUCTION,
           "set the MTU of the interface to 1500 (or 9000 on jumbo networks)", _NODE_IP),
     Check("host.network.vmxnet3", "The VMXNET3 stage fits the host's network cards", ("A17",), STRICT,
@@ -72,6 +76,12 @@ NAMES = (
     Check("host.dns.cluster", "The API server's name resolves to private addresses", ("A6",), STRICT,
           "set the cluster's endpoint to private, or forward the name to the inbound resolver; allow private answers in the"
           " site's DNS (rebind protection)", "EKS User Guide, hybrid nodes prerequisites"),
+    Check("host.dns.cluster.public", "A public API server's name resolves to public addresses", ("A6",), STRICT,
+          "correct `endpointMode` (`aws eks describe-cluster` shows it), or stop the site's DNS from answering for the name",
+          "EKS User Guide, hybrid nodes prerequisites"),
+    Check("host.dns.inbound", "The inbound resolvers answer on udp and tcp", ("A6",), ALWAYS,
+          "route to their subnets, open udp and tcp 53 in their security group for the nodes, and associate the private zones"
+          " with their VPC", _PRIVATE),
     Check("host.dns.privatepath", "The AWS names lead into the VPC", ("A6",), ALWAYS,
           "make the missing interface endpoint with private DNS, and forward amazonaws.com and api.aws to the inbound resolver",
           _PRIVATE),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from edge.checks.policy import PolicyLevel, policy_tsv
-from edge.endpoints import Endpoint, cilium_features, to_tsv
+from edge.endpoints import Endpoint, cilium_features, private_names, to_tsv
 from edge.network import NetworkFacts
 from edge.packages import services
 from edge.releases import installer
@@ -38,6 +38,7 @@ def checks_values(
         **common_values(settings, host, machine=machine),
         **proxy_values(settings, host, network, secrets or {}),
         **_network(host, network),
+        "EH_PRIVATE_NAMES": " ".join(private_names(network, table)),
         **_host(settings, host),
         "EH_WRITE": _switch(write),
         "EH_PHASES": phases,
@@ -58,6 +59,8 @@ def _network(host: HostSettings, network: NetworkFacts) -> dict[str, str]:
         "EH_SERVICE_CIDR": network.service_cidr,
         "EH_VPC_CIDRS": " ".join(network.vpc_cidrs),
         "EH_ENI_ADDRESSES": " ".join(network.eni_addresses),
+        "EH_ENI_SUBNETS": " ".join(network.eni_subnets),
+        "EH_OTHER_SITES": "".join(f"{site}\n" for site in network.other_sites),
         "EH_CLUSTER_ENDPOINT": network.cluster_endpoint,
         "EH_CLUSTER_CA": network.cluster_ca,
         "EH_ENDPOINT_MODE": network.endpoint_mode,

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from edge.endpoints.model import Endpoint, EndpointQuery, Phase
 from edge.endpoints.noproxy import no_proxy
+from edge.endpoints.private import private_names
 from edge.endpoints.table import cilium_features, endpoint_table, query_for, to_tsv
 
-__all__ = ["Endpoint", "EndpointQuery", "Phase", "cilium_features", "endpoint_table", "no_proxy", "query_for", "to_tsv"]
+__all__ = [
+    "Endpoint",
+    "EndpointQuery",
+    "Phase",
+    "cilium_features",
+    "endpoint_table",
+    "no_proxy",
+    "private_names",
+    "query_for",
+    "to_tsv",
+]

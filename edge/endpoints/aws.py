@@ -66,9 +66,10 @@ def _images(query: EndpointQuery, registry: Registry) -> Iterator[Endpoint]:
     yield aws(query, registry.host, ALWAYS, images, _ECR_GUIDE, service="ecr.dkr", region=home)
     yield aws(query, registry.layers_host, ALWAYS, layers, ECR_LAYERS, service="s3", region=home)
     if query.fips:
+        # No interface endpoint answers under this name, and no mirror replaces it: nodeadm asks for it alone.
         reason = "image registry on a host in FIPS mode: nodeadm fails when this name does not resolve"
         source = f"{_NODEADM}, internal/aws/ecr/ecr.go"
-        yield aws(query, registry.fips_host, ALWAYS, reason, source, service="ecr.dkr", region=home)
+        yield out(registry.fips_host, ALWAYS, reason, source, peer="aws")
 
 
 def _credentials(query: EndpointQuery, partition: Partition) -> Iterator[Endpoint]:
@@ -113,9 +114,10 @@ def _services(query: EndpointQuery, partition: Partition) -> Iterator[Endpoint]:
         yield aws(query, name, ONGOING, reason, PRIVATE_GUIDE, service="oidc-eks", condition=condition)
     name = service_host("logs", region)
     yield aws(query, name, ONGOING, "CloudWatch add-on", PRIVATE_GUIDE, service="logs", optional=True)
-    for name in (service_host("s3", region), f"s3.{partition.dns_suffix}"):
+    # The private names of the S3 endpoint are those of its Region; the global one always leads out.
+    for name, service in ((service_host("s3", region), "s3"), (f"s3.{partition.dns_suffix}", "")):
         reason = "S3, for add-ons that use it"
-        yield aws(query, name, ONGOING, reason, "Palette docs, prepare network", service="s3", optional=True)
+        yield aws(query, name, ONGOING, reason, "Palette docs, prepare network", service=service, optional=True)
 
 
 def _fips(query: EndpointQuery) -> Iterator[Endpoint]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from edge.endpoints.model import Endpoint, EndpointQuery, Probe
 from edge.endpoints.partitions import partition_of
-from edge.endpoints.rows import ALWAYS, INSTALL, INSTALL_JOIN, host_and_port, out
+from edge.endpoints.rows import ALWAYS, INSTALL_JOIN, host_and_port, out
 
 FAMILIES = ("ubuntu", "rhel", "amzn")
 
@@ -52,6 +52,21 @@ _LABELS = {"ubuntu": "Ubuntu", "rhel": "RHEL", "amzn": "Amazon Linux 2023"}
 _CILIUM_SOURCE = "EKS User Guide, hybrid nodes CNI"
 _AWS_CILIUM = "Cilium comes from AWS's build"
 _UPSTREAM_CILIUM = "Cilium comes from its own project"
+_DOCKER_HUB = "packs use images of Docker Hub"
+_NO_MIRROR = "no pull-through cache or mirror has them: PrivateLink does not reach them"
+
+# The registries and what serves their layers; a host pulls from them when it has joined, and again at every change.
+_ADD_ONS = (
+    ("public.ecr.aws", _AWS_CILIUM),
+    ("*.cloudfront.net", _AWS_CILIUM),
+    ("quay.io", _UPSTREAM_CILIUM),
+    ("*.quay.io", _UPSTREAM_CILIUM),
+    ("helm.cilium.io", _UPSTREAM_CILIUM),
+    ("docker.io", _DOCKER_HUB),
+    ("registry-1.docker.io", _DOCKER_HUB),
+    ("auth.docker.io", _DOCKER_HUB),
+    ("production.cloudflare.docker.com", _DOCKER_HUB),
+)
 
 
 def os_rows(query: EndpointQuery) -> Iterator[Endpoint]:
@@ -95,18 +110,10 @@ def _probe(port: int) -> Probe:
     return "tcp" if port == 80 else "tls"
 
 
-def addon_rows() -> Iterator[Endpoint]:
+def addon_rows(query: EndpointQuery) -> Iterator[Endpoint]:
     """Yield the public registries that the cluster's add-ons may come from; which one is chosen later, in Palette."""
-    for host, condition in (
-        ("public.ecr.aws", _AWS_CILIUM),
-        ("*.cloudfront.net", _AWS_CILIUM),
-        ("quay.io", _UPSTREAM_CILIUM),
-        ("*.quay.io", _UPSTREAM_CILIUM),
-        ("helm.cilium.io", _UPSTREAM_CILIUM),
-        ("docker.io", "packs use images of Docker Hub"),
-        ("registry-1.docker.io", "packs use images of Docker Hub"),
-        ("auth.docker.io", "packs use images of Docker Hub"),
-    ):
-        phases = ALWAYS - (frozenset() if host == "public.ecr.aws" else INSTALL)
+    closed = query.facts.private_path and not query.proxy
+    for host, condition in _ADD_ONS:
+        condition = f"{condition}; {_NO_MIRROR}" if closed else condition
         reason = "images and charts of cluster add-ons"
-        yield out(host, phases, reason, _CILIUM_SOURCE, peer="internet", condition=condition, probe="none")
+        yield out(host, ALWAYS, reason, _CILIUM_SOURCE, peer="internet", condition=condition, probe="none")

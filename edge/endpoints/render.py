@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Literal
 
-from edge.endpoints.firewall import SECTIONS, FirewallRule
 from edge.endpoints.model import PHASES
+from edge.endpoints.rule import FirewallRule
 
 Format = Literal["md", "csv", "json"]
 FORMATS: tuple[Format, ...] = ("md", "csv", "json")
@@ -27,8 +27,8 @@ def markdown(rules: Sequence[FirewallRule], title: str) -> str:
     """Return one table per section, with a heading each."""
     count = f"{len(rules)} rules. `dir` is seen from the side that files the rule."
     lines = [f"# Firewall request: {title}", "", count, ""]
-    for section, group in groupby(rules, key=lambda rule: rule.section):
-        lines += [f"## {SECTIONS[section][0]}", "", _row(_COLUMNS), _row(("---",) * len(_COLUMNS))]
+    for heading, group in groupby(rules, key=lambda rule: rule.title):
+        lines += [f"## {heading}", "", _row(_COLUMNS), _row(("---",) * len(_COLUMNS))]
         lines += [_row(_cells(rule)) for rule in group]
         lines.append("")
     return "\n".join(lines)
@@ -40,7 +40,7 @@ def comma_separated(rules: Sequence[FirewallRule], _title: str) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(("side", "section", *_COLUMNS))
     for rule in rules:
-        writer.writerow((rule.side, SECTIONS[rule.section][0], *_cells(rule)))
+        writer.writerow((rule.side, rule.title, *_cells(rule)))
     return buffer.getvalue()
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from edge.endpoints.model import Endpoint, EndpointQuery, Need, Peer, Phase, Probe
+from edge.endpoints.private import has_endpoint
 
 INSTALL: frozenset[Phase] = frozenset({"install"})
 JOIN: frozenset[Phase] = frozenset({"join"})
@@ -20,6 +21,7 @@ USER_GUIDE = "EKS User Guide, hybrid nodes networking"
 ECR_LAYERS = "Amazon ECR documentation, VPC endpoints"
 PRIVATE_GUIDE = "EKS User Guide, hybrid nodes private connectivity"
 
+_NO_ENDPOINT = "the VPC has no interface endpoint for it"
 _NO_WAY = "not reachable through PrivateLink: mirrored artifacts, or a way out for this host only"
 
 
@@ -92,16 +94,19 @@ def aws(
 ) -> Endpoint:
     """Return a row for an AWS service.
 
-    On a private path a service with an interface endpoint is reached inside the VPC, past any proxy. One without it
-    stays required only when a proxy leads out; otherwise its content must be mirrored.
+    On a private path a service with an interface endpoint is reached inside the VPC, past any proxy. What PrivateLink
+    does not offer stays required only when a proxy leads out; otherwise its content must be mirrored. What it offers, but
+    nobody has made in this VPC, stays required: nothing can stand in for it.
     """
     facts = query.facts
     region = region or facts.region
-    inside = bool(service) and region == facts.region
-    if facts.private_path and not inside and not query.proxy and not optional:
+    offered = bool(service) and region == facts.region
+    inside = offered and has_endpoint(facts, service)
+    if facts.private_path and not offered and not query.proxy and not optional:
         condition = f"{condition}; {_NO_WAY}" if condition else _NO_WAY
-    via_proxy = not (facts.private_path and inside)
-    row = out(host, phase, reason, source, peer="aws", condition=condition, optional=optional, via_proxy=via_proxy)
+    if facts.private_path and offered and not inside:
+        reason = f"{reason}; {_NO_ENDPOINT}"
+    row = out(host, phase, reason, source, peer="aws", condition=condition, optional=optional, via_proxy=not inside)
     return replace(row, private_service=f"com.amazonaws.{region}.{service}") if service else row
 
 

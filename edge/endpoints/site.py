@@ -65,11 +65,22 @@ def _between_nodes(query: EndpointQuery) -> Iterator[Endpoint]:
     for port, protocol, feature, reason, condition in _CILIUM:
         if feature and feature not in query.cilium:
             continue
-        for network in query.facts.remote_node_cidrs:
-            yield into(network, port, reason, CILIUM_PAGE, peer="site", protocol=protocol, condition=condition)
+        for network, other in _node_networks(query):
+            needed = " and ".join(part for part in (condition, other) if part)
+            yield into(network, port, reason, CILIUM_PAGE, peer="site", protocol=protocol, condition=needed)
             row = out(network, ONGOING, reason, CILIUM_PAGE, peer="site", port=port, protocol=protocol, via_proxy=False)
-            yield replace(row, required="conditional", condition=condition) if condition else row
+            yield replace(row, required="conditional", condition=needed) if needed else row
     if "bgp" in query.cilium:
         reason = "BGP: announces the pod networks"
         yield into(ROUTERS, 179, reason, CILIUM_PAGE, peer="site")
         yield out(ROUTERS, ONGOING, reason, CILIUM_PAGE, peer="site", port=179, via_proxy=False)
+
+
+def _node_networks(query: EndpointQuery) -> Iterator[tuple[str, str]]:
+    """Yield the networks of nodes, each with the condition under which its nodes talk to those of this site."""
+    facts = query.facts
+    yield from ((network, "") for network in facts.remote_node_cidrs)
+    for entry in facts.other_sites:
+        name, _, network = entry.rpartition(" ")
+        if network not in (*facts.remote_node_cidrs, *facts.remote_pod_cidrs):
+            yield network, f"pods of this site and of {name} talk to each other"

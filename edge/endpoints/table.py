@@ -29,7 +29,7 @@ _CILIUM = {
 @lru_cache(maxsize=256)  # the hosts of a site mostly share one table
 def endpoint_table(query: EndpointQuery) -> tuple[Endpoint, ...]:
     """Return every endpoint of a site, sorted and unique; equal queries give equal tables."""
-    return merge((*palette_rows(query), *aws_rows(query), *os_rows(query), *addon_rows(), *site_rows(query)))
+    return merge((*palette_rows(query), *aws_rows(query), *os_rows(query), *addon_rows(query), *site_rows(query)))
 
 
 def cilium_features(cilium: Cilium) -> tuple[str, ...]:
@@ -38,18 +38,26 @@ def cilium_features(cilium: Cilium) -> tuple[str, ...]:
 
 
 def query_for(settings: StackSettings, facts: NetworkFacts, host: HostSettings | None = None) -> EndpointQuery:
-    """Return the query of a whole site, or of one host of it, whose proxy may be another one."""
+    """Return the query of a whole site, or of one host of it, whose proxy may be another one.
+
+    Of operating systems the settings know little: FIPS means RHEL, and a virtual machine that is made on vSphere is
+    amd64. `acceptOs` widens the list of systems and does not say which one a host has; so all of AWS's list is asked of
+    the firewall, and each host's package manager is judged on the host.
+    """
     site, agent = settings.site, settings.release.agent
     credentials = site.palette.registry_credentials
-    proxies = [host.proxy] if host is not None else [settings.host_view(name).proxy for name in site.hosts]
+    views = [host] if host is not None else [settings.host_view(name) for name in site.hosts]
+    virtual = all(view.vm is not None for view in views)
     return EndpointQuery(
         facts=facts,
         palette_endpoint=site.palette.endpoint,
         dedicated=site.palette.dedicated,
         installer_url=agent.base_url,
         agent_image=agent.image or "",
+        os_families=("rhel",) if site.fips else (),
+        architectures=("amd64",) if virtual else ("amd64", "arm64"),
         fips=site.fips,
-        proxy=any(proxy is not None for proxy in proxies),
+        proxy=any(view.proxy is not None for view in views),
         registries=(credentials.domain,) if credentials is not None else (),
         cilium=frozenset(cilium_features(site.cilium)),
     )

@@ -1,6 +1,7 @@
 """The settings of a site: models, rules, and reading them from a stack file or from the engine.
 
     load_stack("prod")      what `edgectl` uses: reads Pulumi.prod.yaml and its release, offline
+    load_any("plants-prod") the same, also for a stack of kind network
     from_config(...)        what the program uses: the same, out of what the engine hands over
 
 Secrets never pass through here. Inside a site a secret is only named, as {secret: NAME}.
@@ -10,8 +11,9 @@ from __future__ import annotations
 
 from edge.settings.access import JumpHost, KeyFile, Proxy, SecretRef, Ssh, SshOverride
 from edge.settings.hosts import ExistingHost, Host, VsphereHost
-from edge.settings.load import from_config, load_stack
+from edge.settings.load import from_config, load_any, load_stack
 from edge.settings.network import GivenNetwork, LookupNetwork, ManagedNetwork, StackNetwork
+from edge.settings.network_stack import AnySettings, NetworkSettings
 from edge.settings.palette import (
     API_KEY_SECRET,
     TOKEN_SECRET,
@@ -23,7 +25,7 @@ from edge.settings.palette import (
     User,
 )
 from edge.settings.release import Agent, Release
-from edge.settings.site import Cilium, Site
+from edge.settings.site import Cilium, NetworkStack, Site
 from edge.settings.stack import HostSettings, StackSettings
 from edge.settings.vm import VmSettings
 from edge.settings.vsphere import PASSWORD_SECRET, SEED_SECRET, Placement, Vcenter, Vsphere
@@ -34,6 +36,7 @@ __all__ = [
     "SEED_SECRET",
     "TOKEN_SECRET",
     "Agent",
+    "AnySettings",
     "ApiToken",
     "Cilium",
     "ConfigToken",
@@ -45,6 +48,8 @@ __all__ = [
     "KeyFile",
     "LookupNetwork",
     "ManagedNetwork",
+    "NetworkSettings",
+    "NetworkStack",
     "Palette",
     "Placement",
     "Proxy",
@@ -63,5 +68,6 @@ __all__ = [
     "Vsphere",
     "VsphereHost",
     "from_config",
+    "load_any",
     "load_stack",
 ]

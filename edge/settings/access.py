@@ -34,12 +34,15 @@ class SecretRef(Model):
     )
 
 
+ONLY_NAMED = "must only name a secret"
+
+
 def _only_named(value: object) -> object:
     """Refuse a secret that is written out, without repeating it."""
     if isinstance(value, SecretRef) or (isinstance(value, dict) and set(value) == {"secret"}):
         return value
     raise refuse(
-        "must only name a secret",
+        ONLY_NAMED,
         "Write {secret: NAME}, and set the value with `pulumi config set --secret NAME`",
     )
 

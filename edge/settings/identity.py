@@ -39,7 +39,8 @@ class HybridRole(Model):
     pod_identity: Switch = Field(default=False, description="Pods on the hosts use EKS Pod Identity.")
     deregister_by: Literal["sourceInstance", "tag"] = Field(
         default="sourceInstance",
-        description="What a host may deregister: itself (`sourceInstance`), or what carries the cluster's tag (`tag`).",
+        description="Which hosts may be deregistered: any, asked from a registered host (`sourceInstance`), or those with"
+        " the cluster's tag (`tag`).",
     )
 
     @model_validator(mode="after")

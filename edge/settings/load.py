@@ -10,21 +10,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge.aws.access import AwsAccess, access_of, structured
 from edge.errors import SettingsError
 from edge.findings import Finding, errors
 from edge.settings import release as releases
 from edge.settings.aws_values import Region
 from edge.settings.base import kind_of
 from edge.settings.certificates import Sources, nothing
+from edge.settings.network_rules import network_stack_findings
+from edge.settings.network_stack import AnySettings, NetworkSettings
 from edge.settings.partial import pruned
 from edge.settings.rules import not_built_yet, site_findings
 from edge.settings.secrets import inside_site, plain_secrets
-from edge.settings.site import AnyStack, Site
+from edge.settings.site import AnyStack, NetworkStack, Site
 from edge.settings.stack import StackSettings
 from edge.settings.translate import validate
 from edge.settings.yamltext import Document, dotted, read
 
 NAMESPACE = "edge-hosts"
+AWS = "aws"
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,21 @@ class _Input:
     project: str
     site: object
     release: object
-    region: object
+    aws: Mapping[str, Any]
     root: Path
     sources: Sources
     document: Document | None = None
     found: tuple[Finding, ...] = ()
     secrets: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> object:
+        """The kind of stack that is meant, as it was written."""
+        return self.site.get("kind", "site") if isinstance(self.site, Mapping) else "site"
+
+    def access(self, region: str) -> AwsAccess:
+        """Return how AWS is reached."""
+        return access_of(self.aws, region)
 
 
 def from_config(
@@ -48,31 +61,54 @@ def from_config(
     project: str,
     raw_site: object,
     release_id: str | None,
-    aws_region: str | None,
+    aws: Mapping[str, Any],
     *,
     site_is_secret: bool,
     root: Path,
     files: Path | None = None,
     plain: Callable[[str], str | None] = nothing,
-) -> StackSettings:
-    """Return the settings out of what the engine hands to the program.
+) -> AnySettings:
+    """Return the settings out of what the engine hands to the program, of a site or of a network stack.
 
-    `files` is the folder that {file: PATH} is relative to (the stack file's; `root` when not given), `plain` returns a
+    `aws` holds the `aws:` keys without their prefix (objects may be JSON text). `files` is the folder that {file: PATH} is relative to (the stack file's; `root` when not given), `plain` returns a
     plain top-level config value of the project, for {config: NAME}. Raises SettingsError with every finding.
     """
     found = (_secret_site(),) if site_is_secret else ()
     return _checked(
-        _Input(stack, project, raw_site, release_id, aws_region, root, Sources(files or root, plain), found=found)
+        _Input(stack, project, raw_site, release_id, structured(aws), root, Sources(files or root, plain), found=found)
     )
 
 
-def load_stack(stack: str, root: Path | None = None, *, stack_file: Path | None = None) -> StackSettings:
-    """Return the settings of a stack, read from its file without an engine or a network.
+def load_any(stack: str, root: Path | None = None, *, stack_file: Path | None = None) -> AnySettings:
+    """Return the settings of a stack, read from its file without an engine or a network: of a site, or a network stack.
 
     `root` is the project's folder (the current one when not given), `stack_file` another place for the stack's file.
     Raises SettingsError with every finding: those of the settings, of the release, and where the two readers of the
     file would see different things.
     """
+    given, where = _read(stack, root, stack_file)
+    return _checked(given, where=where)
+
+
+def load_stack(stack: str, root: Path | None = None, *, stack_file: Path | None = None) -> StackSettings:
+    """Return the settings of a site, as `load_any` does. Raises SettingsError also for a network stack, in one sentence."""
+    given, where = _read(stack, root, stack_file)
+    if given.kind == "network":
+        raise SettingsError([_no_site()], where=where)
+    return _checked_site(given, where=where)
+
+
+def _no_site() -> Finding:
+    return Finding(
+        "site.kind",
+        "network",
+        "is a network stack, which has no hosts and no release",
+        "Name a stack of one of its sites; network stacks are for `check`, `preflight`, `plan`, `env` and `firewall`.",
+    )
+
+
+def _read(stack: str, root: Path | None, stack_file: Path | None) -> tuple[_Input, str]:
+    """Return what a stack file says, and what the file is called."""
     folder = (root or Path.cwd()).absolute()
     short = stack.rpartition("/")[2]
     path = stack_path(stack, folder, stack_file)
@@ -89,21 +125,24 @@ def load_stack(stack: str, root: Path | None = None, *, stack_file: Path | None 
         found, site = [_secret_site()], None
     else:
         found += inside_site(site)
-    return _checked(
-        _Input(
-            short,
-            _project(folder),
-            site,
-            config.get(f"{NAMESPACE}:release"),
-            config.get("aws:region"),
-            folder,
-            Sources(path.absolute().parent, plain),
-            document,
-            tuple(found),
-            config,
-        ),
-        where=path.name,
+    given = _Input(
+        short,
+        _project(folder),
+        site,
+        config.get(f"{NAMESPACE}:release"),
+        structured({key.removeprefix(f"{AWS}:"): one for key, one in config.items() if key.startswith(f"{AWS}:")}),
+        folder,
+        Sources(path.absolute().parent, plain),
+        document,
+        tuple(found),
+        config,
     )
+    return given, path.name
+
+
+def stack_kind(stack: str, root: Path, *, stack_file: Path | None = None) -> str:
+    """Return the kind of a stack as its file names it, right or wrong: `site` where none is written."""
+    return str(_read(stack, root, stack_file)[0].kind)
 
 
 def stack_path(stack: str, root: Path, stack_file: Path | None = None) -> Path:
@@ -156,7 +195,34 @@ def _secret_site() -> Finding:
     )
 
 
-def _checked(given: _Input, *, where: str = "") -> StackSettings:
+def _checked(given: _Input, *, where: str = "") -> AnySettings:
+    return _checked_network(given, where=where) if given.kind == "network" else _checked_site(given, where=where)
+
+
+def _checked_network(given: _Input, *, where: str) -> NetworkSettings:
+    findings = list(given.found)
+    if given.release is not None:
+        problem = "is set, but a network stack has no release: nothing is installed by it"
+        findings.append(Finding("release", given.release, problem, "Remove `edge-hosts:release`."))
+    region = _region(given, findings)
+    exact, whole, hidden = _shape(given, findings)
+    if isinstance(whole, NetworkStack):
+        found = network_stack_findings(given.stack, given.project, whole, region, given.aws.get("region"))
+        findings += [one for one in found if not _under(one.where, hidden)]
+    if errors(findings) or not isinstance(exact, NetworkStack) or region is None:
+        raise SettingsError(_unique(errors(findings)), where=where)
+    return NetworkSettings(
+        stack=given.stack,
+        project=given.project,
+        root=given.root,
+        site=exact,
+        region=region,
+        aws=given.access(region),
+        warnings=tuple(_unique(findings)),
+    )
+
+
+def _checked_site(given: _Input, *, where: str = "") -> StackSettings:
     findings = list(given.found)
     release = _release(given, findings)
     if given.site is None:
@@ -174,6 +240,7 @@ def _checked(given: _Input, *, where: str = "") -> StackSettings:
         site=site,
         release=release,
         region=region,
+        aws=given.access(region),
         warnings=tuple(_unique(findings)),
     )
 
@@ -196,8 +263,26 @@ def _release(given: _Input, findings: list[Finding]) -> releases.Release | None:
 
 def _site(given: _Input, release: releases.Release | None, region: str | None, findings: list[Finding]) -> Site | None:
     """Return the site when its shape is right, and add what the rules say, also about what is right in a broken one."""
+    site, whole, hidden = _shape(given, findings)
+    if whole is not None and not isinstance(whole, Site):
+        findings += not_built_yet(whole)
+        return None
+    if isinstance(whole, Site):
+        findings += [
+            one
+            for one in site_findings(given.stack, given.project, whole, release, region, given.aws.get("region"))
+            if not _under(one.where, hidden)
+        ]
+    return site if isinstance(site, Site) else None
+
+
+def _shape(given: _Input, findings: list[Finding]) -> tuple[object, object, tuple[str, ...]]:
+    """Return the stack if its shape is right, the same or what is right of it for the rules, and what was left out.
+
+    Adds the findings about its shape.
+    """
     known = {finding.where for finding in findings}
-    site, found = validate(
+    exact, found = validate(
         AnyStack,  # type: ignore[arg-type]
         given.site,
         document=given.document,
@@ -207,21 +292,10 @@ def _site(given: _Input, release: releases.Release | None, region: str | None, f
     )
     findings += [finding for finding in found if finding.where not in known]
     findings += plain_secrets(given.site, given.secrets)
-    whole: object = site
-    if whole is None:
-        whole, hidden = pruned(given.site, findings, given.sources)
-    else:
-        hidden = ()
-    if whole is not None and not isinstance(whole, Site):
-        findings += not_built_yet(whole)
-        return None
-    if isinstance(whole, Site):
-        findings += [
-            one
-            for one in site_findings(given.stack, given.project, whole, release, region)
-            if not _under(one.where, hidden)
-        ]
-    return site if isinstance(site, Site) else None
+    if exact is not None:
+        return exact, exact, ()
+    whole, hidden = pruned(given.site, findings, given.sources)
+    return None, whole, hidden
 
 
 def _under(where: str, hidden: tuple[str, ...]) -> bool:
@@ -236,7 +310,7 @@ def _region(given: _Input, findings: list[Finding]) -> str | None:
     """
     network = given.site.get("network") if isinstance(given.site, Mapping) else None
     own = network.get("region") if isinstance(network, Mapping) else None
-    value, where = (own, "") if own is not None else (given.region, "aws:region")
+    value, where = (own, "") if own is not None else (given.aws.get("region"), "aws:region")
     if value is None:
         remedy = "Write it here, or `aws:region:` below `config:`."
         findings.append(Finding("site.network.region", None, "is missing", remedy))

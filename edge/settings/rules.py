@@ -9,14 +9,17 @@ from typing import Any
 from edge.findings import Finding
 from edge.network import NetworkFacts, network_rules
 from edge.settings.access import Ssh
+from edge.settings.aws_rules import aws_findings
 from edge.settings.extra import extra_findings
 from edge.settings.hosts import ExistingHost
-from edge.settings.network import GivenNetwork
+from edge.settings.network import GivenNetwork, ManagedNetwork
+from edge.settings.network_rules import at_its_place, site_source_findings, without_unknown
 from edge.settings.release import Release
-from edge.settings.site import BuildStack, NetworkStack, Site
+from edge.settings.site import BuildStack, Site
 from edge.settings.stack import HostSettings, StackSettings, view
+from edge.settings.surroundings import addresses_around, networks_around
 from edge.settings.vm_rules import vm_findings
-from edge.stages import judge
+from edge.stages import Stage, judge
 
 EXAMPLES = ("dev", "staging", "prod", "lab")
 OWNER_LIMIT = 63
@@ -26,12 +29,18 @@ _BY_REGION = ("site.network.region", "site.network.clusterEndpoint")
 _SOME_REGION = "us-east-1"
 
 
-def site_findings(stack: str, project: str, site: Site, release: Release | None, region: str | None) -> list[Finding]:
-    """Return what the rules say about a site of the right shape: errors and warnings. `region` is None when unknown."""
+def site_findings(
+    stack: str, project: str, site: Site, release: Release | None, region: str | None, aws_region: object = None
+) -> list[Finding]:
+    """Return what the rules say about a site of the right shape: errors and warnings.
+
+    `region` is that of the network, None when unknown, `aws_region` what `aws:region` says.
+    """
     views = [view(site, name, release) for name in site.hosts]
     found: list[Finding | None] = [
-        *_names(stack, project, site),
+        *name_findings(stack, project, site.name, site.stage),
         *not_built_yet(site),
+        *site_source_findings(site, aws_region),
         *_palette(site),
         *_addresses(views),
         *_static_networks(site, views),
@@ -41,11 +50,13 @@ def site_findings(stack: str, project: str, site: Site, release: Release | None,
         *_stage(site, views),
         *(_release_stage(site, release) if release else ()),
         *_network(stack, project, site, release, region, views),
+        *aws_findings(site),
     ]
     return [finding for finding in found if finding is not None]
 
 
-def _names(stack: str, project: str, site: Site) -> Iterator[Finding]:
+def name_findings(stack: str, project: str, name: str, stage: Stage) -> Iterator[Finding]:
+    """Yield what is wrong with the name of a stack: it is made of the name in its settings, and of the stage."""
     owner = f"{project}.{stack}"
     if len(owner) > OWNER_LIMIT:
         yield Finding(
@@ -55,30 +66,21 @@ def _names(stack: str, project: str, site: Site) -> Iterator[Finding]:
             f"Name the stack with at most {OWNER_LIMIT - len(project) - 1} characters.",
         )
     if stack in EXAMPLES:
-        if stack in ("dev", "staging", "prod") and stack != site.stage:
-            yield Finding("site.stage", site.stage, f"does not fit the stack {stack}", f"Write `stage: {stack}`.")
+        if stack in ("dev", "staging", "prod") and stack != stage:
+            yield Finding("site.stage", stage, f"does not fit the stack {stack}", f"Write `stage: {stack}`.")
         return
-    wanted = f"{site.name}-{site.stage}"
+    wanted = f"{name}-{stage}"
     if stack != wanted:
-        where, value = ("site.name", site.name) if stack.endswith(f"-{site.stage}") else ("site.stage", site.stage)
-        problem = f"does not fit the name of the stack: site and stage make {wanted}, but it is called {stack}"
+        where, value = ("site.name", name) if stack.endswith(f"-{stage}") else ("site.stage", stage)
+        problem = f"does not fit the name of the stack: name and stage make {wanted}, but it is called {stack}"
         yield Finding(where, value, problem, f"Name the stack {wanted}, or correct `name` and `stage`.")
 
 
 def not_built_yet(whole: Any) -> list[Finding]:
     """Return one finding for each thing that can be written, and is checked, but cannot be made yet."""
-    if isinstance(whole, NetworkStack | BuildStack):
+    if isinstance(whole, BuildStack):
         return [_later("site.kind", whole.kind, f"stacks of kind {whole.kind} are", "Use `kind: site`")]
     found = []
-    if whole.network.source != "given":
-        found.append(
-            _later(
-                "site.network.source",
-                whole.network.source,
-                f"the network source {whole.network.source} is",
-                "Use `source: given`",
-            )
-        )
     appliances = [name for name, host in whole.hosts.items() if host.mode == "appliance"]
     if appliances:
         found.append(
@@ -247,16 +249,30 @@ def _network(
     stack: str, project: str, site: Site, release: Release | None, region: str | None, views: list[HostSettings]
 ) -> list[Finding]:
     """Return what the rules of AWS say about the networks; they stand with the facts that they judge."""
-    if not isinstance(site.network, GivenNetwork) or release is None:
+    known = _known_facts(stack, project, site, release, region or _SOME_REGION)
+    if known is None or release is None:
         return []
-    settings = StackSettings(
-        stack=stack, project=project, root=Path(), site=site, release=release, region=region or _SOME_REGION
-    )
     found = network_rules(
-        NetworkFacts.given(settings),
+        known,
         {host.name: host.address for host in views},
         site.stage,
         kubernetes=release.kubernetes,
         os_names=sorted({name for host in views for name in host.accept_os}),
+        others=addresses_around(site, views, release),
+        own=networks_around(site),
     )
+    if isinstance(site.network, ManagedNetwork):
+        found = [at_its_place(one, known, site.network) for one in without_unknown(found, known)]
     return [finding for finding in found if region or finding.where not in _BY_REGION]
+
+
+def _known_facts(stack: str, project: str, site: Site, release: Release | None, region: str) -> NetworkFacts | None:
+    """Return what is known of the network without asking anybody: what is given, or will be made."""
+    if isinstance(site.network, GivenNetwork):
+        return NetworkFacts.written(site.network, region)
+    if not isinstance(site.network, ManagedNetwork) or release is None or not site.network.remote_node_cidrs:
+        return None
+    from edge.network_source import planned_facts, question_of  # they need these settings, too
+
+    settings = StackSettings(stack=stack, project=project, root=Path(), site=site, release=release, region=region)
+    return planned_facts(question_of(settings))

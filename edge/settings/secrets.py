@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from edge.findings import Finding
+from edge.settings.identity import CODE_SECRET
 from edge.settings.palette import API_KEY_SECRET, TOKEN_SECRET
 from edge.settings.vsphere import PASSWORD_SECRET, SEED_SECRET
 from edge.settings.yamltext import Path_, dotted
@@ -46,6 +47,7 @@ def named(site: object) -> set[str]:
         "sshPrivateKey",
         SEED_SECRET,
         PASSWORD_SECRET,
+        CODE_SECRET,
     }
 
 

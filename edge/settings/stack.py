@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from edge.aws.access import AwsAccess
 from edge.findings import Finding
 from edge.settings.access import Proxy, SecretRef, Ssh, key_secret
+from edge.settings.aws_secrets import by_name, network_secrets
 from edge.settings.certificates import certificates
 from edge.settings.hosts import ExistingHost, HostBase, MachineKind, Mode, State, Vmxnet3, VsphereHost
 from edge.settings.network import GivenNetwork
@@ -104,10 +105,10 @@ class StackSettings(BaseModel):
         return self.site.vcenters[name]
 
     def given_network(self) -> GivenNetwork:
-        """Return the network whose values stand in the file; the only source that settings can have so far."""
+        """Return the network whose values stand in the file. Raises TypeError for another source."""
         network = self.site.network
-        if not isinstance(network, GivenNetwork):  # refused when the settings were read
-            raise TypeError(f"network source {network.source} is not built yet")
+        if not isinstance(network, GivenNetwork):
+            raise TypeError(f"the network has the source {network.source}")
         return network
 
     def secret_uses(self) -> dict[str, tuple[str, ...]]:
@@ -252,10 +253,7 @@ def secret_uses(site: Site) -> dict[str, tuple[str, ...]]:
         found |= {path.replace("*", name, 1): ref for path, ref in _value_secrets(site, host).items()}
         found |= _ssh_secrets(_ssh(site, host), f"site.hosts.{name}.ssh" if host.ssh else "site.ssh")
     found |= _machine_secrets(site)
-    uses: dict[str, set[str]] = {}
-    for path, ref in found.items():
-        uses.setdefault(ref.secret, set()).add(path)
-    return {name: tuple(sorted(paths)) for name, paths in sorted(uses.items())}
+    return by_name(found | network_secrets(site.network, site.activation))
 
 
 def _stand_in(name: str, paths: tuple[str, ...], number: int, machines: bool) -> str:

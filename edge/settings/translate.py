@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from edge.findings import Finding
+from edge.settings.access import ONLY_NAMED
 from edge.settings.base import NOT_TEXT, REFUSED, kind_of
 from edge.settings.certificates import Sources
 from edge.settings.yamltext import Document, Path_, TimeStamp, dotted
@@ -85,6 +86,8 @@ def translate(detail: ErrorDetails, path: Path_, wanted: object, prefix: str, wr
     shown: object = written if written is not None else _shown(value)
     if kind == REFUSED:
         problem, remedy = context["problem"], context["remedy"]
+        if problem == ONLY_NAMED:
+            shown = None  # it may be the secret itself
         return Finding(where, shown, problem, f"{remedy}.")
     if kind == NOT_TEXT or kind == "string_type":
         return Finding(where, shown, *_text_wanted(value, written))

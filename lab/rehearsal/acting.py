@@ -1,7 +1,8 @@
 """Mocks that act: what a provider would do with the wire inputs of a resource, done for real.
 
 They know types and wire inputs only, nothing of the project's components: a remote command runs over SSH, a dynamic
-resource is unpickled, configured and asked to create, a VM boots in the lab. An unknown type is an error. Nothing is stored: this is no engine.
+resource is unpickled, configured and asked to create, a VM boots in the lab, AWS is asked for an activation. An unknown
+type is an error. Nothing is stored: this is no engine.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 
 from edge.errors import LabError
 from lab.client import LabClient
-from lab.rehearsal import command, vsphere
+from lab.rehearsal import aws, command, vsphere
+from lab.rehearsal.aws import Aws
 from lab.rehearsal.vsphere import Vsphere
 from lab.rehearsal.wire import unwrap
 
@@ -40,6 +42,7 @@ class ActingMocks(Mocks):
         self._on_line = on_line
         self._providers: dict[str, Any] = {}
         self._vsphere = Vsphere(lab, on_line)
+        self._aws = Aws(config)
         self.acts: dict[str, Callable[[MockResourceArgs, dict[str, Any]], tuple[str, dict[str, Any]]]] = {
             "command:remote:Command": self._remote_command,
         }
@@ -58,6 +61,8 @@ class ActingMocks(Mocks):
             return self._dynamic(inputs)
         if args.typ == vsphere.PROVIDER or args.typ.startswith(vsphere.PREFIX):
             return self._vsphere.create(args, inputs)
+        if args.typ.startswith(aws.PREFIX):
+            return self._aws.create(args, inputs)
         act = self.acts.get(args.typ)
         if act is None:
             raise LabError(f"the rehearsal has no provider for resources of type {args.typ} ({args.name})")

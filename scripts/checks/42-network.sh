@@ -136,6 +136,71 @@ eh_check_network_overlap_services() { eh_check_overlap "service network" "${EH_S
 eh_check 0 host.network.overlap.vpc eh_check_network_overlap_vpc
 eh_check_network_overlap_vpc() { eh_check_overlap "VPC" "${EH_VPC_CIDRS:-}" connected; }
 
+# One line per network: NAME CIDR. A route by a gateway is how the other site is reached; what is connected takes its place.
+eh_check 0 host.network.overlap.sites eh_check_network_overlap_sites
+eh_check_network_overlap_sites() {
+  local name block found=''
+  [ -n "${EH_OTHER_SITES:-}" ] || { eh_skip "no other site is known" && return; }
+  while read -r name block; do
+    [ -n "$block" ] || continue
+    eh_overlaps "$block" connected
+    [ -z "$REPLY" ] || found+="${found:+; }$REPLY ($name has $block)"
+  done < <(printf '%s\n' "$EH_OTHER_SITES")
+  if [ -z "$found" ]; then eh_ok "nothing local overlaps another site"; else eh_bad "$found" "no local address or network of another site"; fi
+}
+
+# eh_is_bridge DEVICE: a device that leads to containers or VMs on this host, and nowhere else.
+eh_is_bridge() {
+  eh_nic
+  [ "$1" != "$REPLY" ] || return 1
+  case $1 in
+    lo | docker* | br-* | virbr* | cni* | podman* | flannel* | lxdbr* | lxcbr* | veth* | cali* | cilium* | lxc* | kube*) return 0 ;;
+  esac
+  [ -d "$EH_ROOT/sys/class/net/$1/bridge" ]
+}
+
+# eh_route_fault ADDRESS -> REPLY: what is wrong with the way to it, "" when nothing is.
+eh_route_fault() {
+  local text dev='' from=''
+  text=$(eh_capture 5 ip -o -4 route get "$1") || text=
+  [[ ! $text =~ \ dev\ ([^[:space:]]+) ]] || dev=${BASH_REMATCH[1]}
+  [[ ! $text =~ \ src\ ([^[:space:]]+) ]] || from=${BASH_REMATCH[1]}
+  REPLY=
+  if [ -z "$dev" ]; then
+    REPLY="no route to $1"
+  elif eh_is_bridge "$dev"; then
+    REPLY="$1 by $dev"
+  elif [ -n "$from" ] && [ -n "${EH_REMOTE_NODE_CIDRS:-}" ] && ! eh_in_cidrs "$from" "$EH_REMOTE_NODE_CIDRS"; then
+    REPLY="$1 by $dev from $from"
+  else
+    REPLY=
+  fi
+}
+
+# Before their interfaces are known, the first address of each subnet stands for them.
+eh_check 0 host.network.route.enis eh_check_network_route_enis
+eh_check_network_route_enis() {
+  local targets=${EH_ENI_ADDRESSES:-} subnet address found=''
+  eh_have ip || { eh_skip "iproute2 is missing, so the kernel cannot be asked" && return; }
+  if [ -z "$targets" ]; then
+    for subnet in ${EH_ENI_SUBNETS:-}; do
+      eh_cidr_range "$subnet"
+      eh_int_ip $((REPLY + 1))
+      targets+=" $REPLY"
+    done
+  fi
+  [ -n "$targets" ] || { eh_skip "neither interfaces nor subnets of the control plane are known" && return; }
+  for address in $targets; do
+    eh_route_fault "$address"
+    [ -z "$REPLY" ] || found+="${found:+, }$REPLY"
+  done
+  if [ -z "$found" ]; then
+    eh_ok "by the host's own network"
+  else
+    eh_bad "$found" "by the host's own network, from an address in ${EH_REMOTE_NODE_CIDRS:-the remote node networks}"
+  fi
+}
+
 eh_check 0 host.network.mtu eh_check_network_mtu
 eh_check_network_mtu() {
   local dev text

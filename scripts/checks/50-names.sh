@@ -27,10 +27,10 @@ eh_lookup() {
   [ -n "$REPLY" ]
 }
 
-# eh_resolv WORD -> REPLY: what resolv.conf says under WORD (nameserver, search).
+# eh_resolv WORD [PATH] -> REPLY: what resolv.conf says under WORD (nameserver, search).
 eh_resolv() {
   local word rest found='' text wanted=$1
-  eh_read /etc/resolv.conf
+  eh_read "${2:-/etc/resolv.conf}"
   text=$REPLY
   while read -r word rest; do
     [ "$word" != "$wanted" ] || found+="${found:+ }$rest"
@@ -137,22 +137,41 @@ eh_check_dns_cluster() {
   eh_lookup "$host" || code=$?
   [ "$code" = 0 ] || { eh_bad "$host does not resolve" "the private addresses of the cluster" && return; }
   for address in $REPLY; do
-    eh_is_private "$address" || eh_in_cidrs "$address" "${EH_VPC_CIDRS:-}" || open+="${open:+, }$address"
+    if [ -n "${EH_VPC_CIDRS:-}" ]; then
+      eh_in_cidrs "$address" "$EH_VPC_CIDRS" || open+="${open:+, }$address"
+    else
+      eh_is_private "$address" || open+="${open:+, }$address"
+    fi
   done
-  if [ -z "$open" ]; then eh_ok "private addresses"; else eh_bad "$host is $open" "an address inside the VPC"; fi
+  if [ -z "$open" ]; then eh_ok "private addresses"; else eh_bad "$host is $open" "addresses inside ${EH_VPC_CIDRS:-the VPC}"; fi
 }
 
-# With private DNS every AWS name must lead into the VPC; a missing interface endpoint shows as a public address.
+# The other way round: a name that leads to private addresses is not that of a public endpoint, but of another cluster, of
+# another mode, or an invention of the site's DNS.
+eh_check 0 host.dns.cluster.public eh_check_dns_cluster_public
+eh_check_dns_cluster_public() {
+  local host address inside=''
+  [ -n "${EH_CLUSTER_ENDPOINT:-}" ] || { eh_skip "no cluster endpoint is given" && return; }
+  [ "${EH_ENDPOINT_MODE:-}" = public ] || { eh_skip "the cluster's endpoint is not public" && return; }
+  eh_url_host "$EH_CLUSTER_ENDPOINT"
+  host=$REPLY
+  ! eh_by_proxy "$host" "$REPLY2" || { eh_skip "the proxy resolves the names" && return; }
+  eh_lookup "$host" || { eh_bad "$host does not resolve" "the public addresses of the cluster" && return; }
+  for address in $REPLY; do
+    ! eh_is_private "$address" && ! eh_in_cidrs "$address" "${EH_VPC_CIDRS:-}" || inside+="${inside:+, }$address"
+  done
+  if [ -z "$inside" ]; then eh_ok "public addresses"; else eh_bad "$host is $inside" "public addresses, as its mode says"; fi
+}
+
+# With private DNS the names of a service with an interface endpoint lead into the VPC; where the endpoint is missing, or
+# the site's DNS does not forward, a public address shows.
 eh_check 0 host.dns.privatepath eh_check_dns_privatepath
 eh_check_dns_privatepath() {
-  local i host address open=''
+  local host address open=''
   [ "${EH_PRIVATE_PATH:-0}" = 1 ] || { eh_skip "no private path" && return; }
-  eh_endpoints
-  for ((i = 0; i < ${#EH_EP_HOST[@]}; i++)); do
-    host=${EH_EP_HOST[i]}
-    case $host in hybrid-assets.eks.* | rolesanywhere.amazonaws.com | iam.*) continue ;; esac
-    [[ $host == *.amazonaws.* || $host == *.api.aws ]] && [ "${EH_EP_CLASS[i]}" != palette ] || continue
-    ! eh_by_proxy "$host" "${EH_EP_PORT[i]}" || continue
+  [ -n "${EH_PRIVATE_NAMES:-}" ] || { eh_skip "no service has an interface endpoint" && return; }
+  for host in $EH_PRIVATE_NAMES; do
+    ! eh_by_proxy "$host" 443 || { open+="${open:+, }$host: by the proxy" && continue; }
     eh_lookup "$host" || { open+="${open:+, }$host: no such name" && continue; }
     for address in $REPLY; do
       eh_in_cidrs "$address" "${EH_VPC_CIDRS:-}" || { open+="${open:+, }$host is $address" && break; }

@@ -58,3 +58,40 @@ eh_check_proxy_cases() {
   done
   if [ -z "$found" ]; then eh_ok "both cases agree"; else eh_bad "$found differ in /etc/environment" "the same value in both cases"; fi
 }
+
+# A file that sends everything to the proxy, private addresses too: containerd and nodeadm would ask the proxy for what only
+# the VPN reaches. Each must be kept off it in every file that names both a proxy and NO_PROXY, or no NO_PROXY at all.
+eh_check 0 host.proxy.past eh_check_proxy_past
+eh_check_proxy_past() {
+  local pattern file line proxied list targets target i found='' missing files=0
+  targets="${EH_ENI_ADDRESSES:-} ${EH_PRIVATE_NAMES:-}"
+  eh_endpoints
+  for i in "${!EH_EP_HOST[@]}"; do
+    [ "${EH_EP_CLASS[i]}/${EH_EP_VIA[i]}" != cluster/direct ] || targets+=" ${EH_EP_HOST[i]}"
+  done
+  for pattern in "${EH_PROXY_FILES[@]}"; do
+    for file in $EH_ROOT$pattern; do
+      [ -f "$file" ] && [ -r "$file" ] || continue
+      case ${file#"$EH_ROOT"} in /etc/apt/* | /etc/dnf/* | /etc/yum.conf) continue ;; esac
+      proxied='' list=''
+      while IFS= read -r line || [ -n "$line" ]; do
+        eh_proxy_of "$line"
+        [ -z "$REPLY" ] || proxied=1
+        [[ $line == '#'* ]] || [[ ! $line =~ [Nn][Oo]_[Pp][Rr][Oo][Xx][Yy]=[\"\']?([^\"\'[:space:]]*) ]] || list=${BASH_REMATCH[1]}
+      done <"$file"
+      [ -n "$proxied" ] || continue
+      files=$((files + 1)) missing=''
+      for target in $targets; do
+        EH_NO_PROXY=$list eh_no_proxy "$target" || missing+="${missing:+ }$target"
+      done
+      [ -z "$missing" ] || found+="${found:+; }${file#"$EH_ROOT"} lacks $missing"
+    done
+  done
+  if [ "$files" = 0 ]; then
+    eh_skip "no file on the host names a proxy"
+  elif [ -z "$found" ]; then
+    eh_ok "private addresses are kept off the proxy"
+  else
+    eh_bad "$found" "NO_PROXY with all of them, or their networks"
+  fi
+}

@@ -27,6 +27,8 @@ HERE = Path(__file__).resolve().parent
 REAL = (
     "bash",
     "cat",
+    "dd",
+    "od",
     "timeout",
     "base64",
     "gzip",

@@ -197,6 +197,57 @@ def _served(handler: type[http.server.BaseHTTPRequestHandler], context: ssl.SSLC
         thread.join(5)
 
 
+ANSWERS = {"refuses": 5, "knows-nothing": 3, "right": 0, "empty": 0}
+
+
+def _answer(question: bytes, kind: str) -> bytes:
+    """Return the answer to one question: an address, or what the kind of server says instead."""
+    found = kind == "right" and b"\x03eks" in question
+    code = 3 if kind == "right" and not found else ANSWERS[kind]
+    head = question[:2] + bytes((0x81, 0x80 | code)) + question[4:6] + bytes((0, int(found))) + bytes(4)
+    record = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x0a\x64\x03\x04" if found else b""
+    return head + question[12:] + record
+
+
+def _is_question(data: bytes) -> bool:
+    """Return whether data is one whole question: a server drops what is not, as a real one does."""
+    place = 12
+    while place < len(data) and data[place]:
+        place += data[place] + 1
+    return len(data) == place + 5 and data[2:12] == b"\x01\x00\x00\x01" + bytes(6) and data[-4:] == b"\x00\x01\x00\x01"
+
+
+@contextmanager
+def _names(kind: str, *, udp: bool = True) -> Iterator[str]:
+    """Serve names by udp and tcp on one port of this machine; without `udp` its datagrams are dropped."""
+
+    class Datagrams(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            data, there = self.request
+            if udp and _is_question(data):
+                there.sendto(_answer(data, kind), self.client_address)
+
+    class Streams(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            size = int.from_bytes(self.rfile.read(2), "big")
+            data = self.rfile.read(size)
+            if _is_question(data):
+                answer = _answer(data, kind)
+                self.wfile.write(len(answer).to_bytes(2, "big") + answer)
+
+    with ExitStack() as stack:
+        datagrams = stack.enter_context(socketserver.ThreadingUDPServer(("127.0.0.1", 0), Datagrams))
+        port = datagrams.server_address[1]
+        streams = stack.enter_context(socketserver.ThreadingTCPServer(("127.0.0.1", port), Streams))
+        for server in (datagrams, streams):
+            server.daemon_threads = True
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+            thread.start()
+            stack.callback(thread.join, 5)
+            stack.callback(server.shutdown)
+        yield str(port)
+
+
 def _closed() -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -219,8 +270,11 @@ def listeners(folder: Path) -> Iterator[dict[str, str]]:
             )
         }
         proxy = stack.enter_context(_served(Proxy))
+        names = {f"dns-{kind}": stack.enter_context(_names(kind)) for kind in ANSWERS}
         yield {
             **web,
+            **names,
+            "dns-tcp-only": stack.enter_context(_names("right", udp=False)),
             "open": stack.enter_context(_served(Quiet)),
             "closed": _closed(),
             "proxy": f"http://{LOGIN}@127.0.0.1:{proxy}",

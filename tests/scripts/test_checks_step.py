@@ -386,7 +386,8 @@ def test_kept_values_hold_no_secret_and_are_taken_from_root_only(tmp_path: Path)
     host = machine(tmp_path, values={"EH_WRITE": "1", "EH_PROXY_HTTPS": f"http://{LOGIN}@127.0.0.1:9"})
     host.run()
     kept = host.root / "var/lib/edge-hosts/checks.values"
-    assert "PROXY" not in kept.read_text()
+    assert "EH_PROXY" not in kept.read_text()
+    assert not [secret for secret in (LOGIN, PASSWORD) if secret in kept.read_text()]
     if os.geteuid() == 0:
         os.chown(kept, 12345, 12345)
         script = "eh_start prepare; eh_checks_load || eh_end 33; eh_end 0"

@@ -56,6 +56,7 @@ def machine(folder: Path, name: str, **over: Any) -> Machine:
             "ip": {
                 "-o -4 addr show": f"2: ens160    inet {address}/24 scope global ens160\\ valid_lft forever",
                 "-o -4 route show": "default via 10.200.0.1 dev ens160\n10.200.0.0/24 dev ens160 scope link",
+                "-o -4 route get *": f"10.100.0.10 via 10.200.0.1 dev ens160 src {address} uid 0 \\ cache",
             },
             "getent": {
                 "passwd *": "edge:x:1000:1000::/home/edge:/bin/bash",

@@ -13,7 +13,7 @@ from edge.checks.policy import level_of, policy_tsv
 from edge.stages import STAGES
 from edge.steps import SCRIPTS
 
-ROWS = {f"A{number}" for number in range(1, 22)}
+ROWS = {f"A{number}" for number in range(1, 22)} | {"C2", "C7"}
 REGISTERED = re.compile(r"^eh_check ([01]) (\S+) (\S+)$", re.M)
 
 
@@ -53,7 +53,7 @@ def test_no_function_of_the_scripts_is_defined_twice() -> None:
 
 @pytest.mark.parametrize("check", list(CATALOGUE.values()), ids=lambda check: check.id)
 def test_a_person_can_use_every_entry(check: Check) -> None:
-    assert re.fullmatch(r"(host|control|across|palette|vsphere)(\.[a-z0-9]+){1,4}", check.id)
+    assert re.fullmatch(r"(host|control|across|palette|vsphere|aws)(\.[a-z0-9]+){1,4}", check.id)
     assert check.id.startswith(f"{check.where}.")
     assert set(check.severity) == set(STAGES)
     for text in (check.title, check.remedy, check.source):

@@ -93,6 +93,24 @@ def test_a_fips_host_is_asked_for_the_fips_installer(settings: StackSettings) ->
     assert given["EH_INSTALLER_URL"].endswith("palette-agent-install-fips.sh")
 
 
+@pytest.mark.row("A6", "C2")
+def test_the_outputs_of_aws_travel(settings: StackSettings) -> None:
+    facts = dataclasses.replace(
+        NetworkFacts.given(settings),
+        private_path=True,
+        endpoint_services=("com.amazonaws.eu-central-1.eks", "com.amazonaws.eu-central-1.ssm"),
+        inbound_resolvers=("10.100.0.53",),
+        other_sites=("plant-13 10.201.0.0/16", "plant-14 10.202.0.0/16"),
+    )
+    view = settings.host_view("plant-a")
+    given = checks_values(settings, view, facts, endpoint_table(query_for(settings, facts, view)))
+    assert given["EH_PRIVATE_NAMES"] == "eks.eu-central-1.amazonaws.com ssm.eu-central-1.amazonaws.com"
+    assert given["EH_OTHER_SITES"] == "plant-13 10.201.0.0/16\nplant-14 10.202.0.0/16\n"
+    assert given["EH_ENI_SUBNETS"] == "10.100.0.0/24 10.100.1.0/24"
+    assert given["EH_INBOUND_RESOLVERS"] == "10.100.0.53"
+    assert values(settings)["EH_PRIVATE_NAMES"] == ""
+
+
 @pytest.mark.row("A6")
 def test_the_endpoint_table_travels_as_lines(settings: StackSettings) -> None:
     lines = [line.split("\t") for line in values(settings)["EH_ENDPOINTS"].splitlines()]

@@ -94,7 +94,7 @@ class TestFacts:
 
     def test_another_source_is_refused_in_one_sentence(self) -> None:
         site = SimpleNamespace(network=SimpleNamespace(source="lookup"))
-        with pytest.raises(SettingsError, match=r"site\.network\.source: this source is not built yet"):
+        with pytest.raises(SettingsError, match=r"site\.network\.source: does not write the values down"):
             NetworkFacts.given(SimpleNamespace(site=site, region="eu-central-1"))  # type: ignore[arg-type]
 
 

@@ -85,7 +85,7 @@ def test_the_program_reads_them_beside_the_stack_file(tmp_path: Path) -> None:
         "edge-hosts",
         site(caCerts=[{"file": "ca.pem"}, {"config": "own"}]),
         "r-1",
-        "eu-central-1",
+        {"region": "eu-central-1"},
         site_is_secret=False,
         root=tmp_path,
         files=tmp_path / "elsewhere",

@@ -33,7 +33,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def judged(folder: Path, raw: Any) -> StackSettings | None:
     """Return the settings of a raw site, or None when it is refused in the right way."""
     try:
-        return from_config("plant-dev", "edge-hosts", raw, "r-1", "eu-central-1", site_is_secret=False, root=folder)
+        return from_config(
+            "plant-dev", "edge-hosts", raw, "r-1", {"region": "eu-central-1"}, site_is_secret=False, root=folder
+        )
     except SettingsError as error:
         assert error.findings
         for finding in error.findings:

@@ -58,7 +58,7 @@ def test_the_program_sees_what_edgectl_sees(stack: str) -> None:
     raw, plain = handed_over(stack)
     release = config_of(stack, ROOT)["edge-hosts:release"]
     seen = from_config(
-        stack, "edge-hosts", raw, release, "eu-central-1", site_is_secret=False, root=ROOT, plain=plain.get
+        stack, "edge-hosts", raw, release, {"region": "eu-central-1"}, site_is_secret=False, root=ROOT, plain=plain.get
     )
     assert seen == load_stack(stack, ROOT)
 
@@ -169,7 +169,9 @@ def test_a_secret_site_is_refused(tmp_path: Path) -> None:
     findings = refused(tmp_path, {"secure": "v1:abc:def"})
     assert "set as a secret" in findings["site"].problem
     with pytest.raises(SettingsError, match="set as a secret"):
-        from_config("plant-dev", "edge-hosts", SITE, "r-1", "eu-central-1", site_is_secret=True, root=tmp_path)
+        from_config(
+            "plant-dev", "edge-hosts", SITE, "r-1", {"region": "eu-central-1"}, site_is_secret=True, root=tmp_path
+        )
 
 
 def test_an_encrypted_value_inside_the_site_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -149,33 +150,23 @@ def test_what_is_not_built_yet_is_one_finding_each(tmp_path: Path) -> None:
     raw = vm_site(
         put("hosts.plant-b.mode", "appliance"),
         put("hosts.plant-c.mode", "appliance"),
-        put("network", {"source": "lookup", "cluster": "plants"}),
     )
     findings = refused(tmp_path, raw)
-    assert set(findings) == {"site.network.source", "site.hosts.plant-b.mode"}
+    assert set(findings) == {"site.hosts.plant-b.mode"}
     assert "plant-b, plant-c" in findings["site.hosts.plant-b.mode"].problem
     assert all("not built yet" in finding.problem for finding in findings.values())
 
 
 @pytest.mark.parametrize("source", ["lookup", "stack", "managed"])
-def test_other_sources_are_checked_before_they_are_refused(tmp_path: Path, source: str) -> None:
+def test_the_keys_of_other_sources_are_checked(tmp_path: Path, source: str) -> None:
     findings = refused(tmp_path, site(network={"source": source, "regoin": "eu-central-1"}))
     assert findings["site.network.regoin"].remedy == "Did you mean `region`?"
     assert any(finding.problem == "is missing" for finding in findings.values())
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [
-        {
-            "kind": "network", "name": "plant", "stage": "dev", "network": {"source": "lookup", "cluster": "c"},
-            "sites": {"plant-12": {"remoteNodeCidrs": ["10.200.0.0/16"]}},
-        },
-        {"kind": "build", "name": "plant", "stage": "dev", "imageRegistry": "r", "imageRepo": "ubuntu", "customTag": "eks-hybrid"},
-    ],
-    ids=["network", "build"],
-)  # fmt: skip
-def test_other_kinds_of_stacks_are_checked_and_then_refused(tmp_path: Path, raw: dict[str, Any]) -> None:
+def test_stacks_of_kind_build_are_checked_and_then_refused(tmp_path: Path) -> None:
+    raw = {"kind": "build", "name": "plant", "stage": "dev", "imageRegistry": "r", "imageRepo": "ubuntu"}
+    raw["customTag"] = "eks-hybrid"
     assert list(refused(tmp_path, raw)) == ["site.kind"]
     findings = refused(tmp_path, {**raw, "nonsense": 1})
     assert "site.nonsense" in findings
@@ -192,6 +183,12 @@ def virtual(raw: dict[str, Any]) -> None:
     """Give a site virtual machines."""
     made = vm_site()
     raw |= {key: made[key] for key in ("vcenters", "vsphere", "hosts")}
+
+
+def activation(left: timedelta, **more: Any) -> Change:
+    """Return a change that gives a site an activation, which ends after a time."""
+    expires = (datetime.now(UTC) + left).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return put("activation", {"source": "create", "role": "Nodes", "expires": expires, **more})
 
 
 BREAKS: dict[str, tuple[tuple[Change, ...], dict[str, Any], str]] = {
@@ -214,6 +211,10 @@ BREAKS: dict[str, tuple[tuple[Change, ...], dict[str, Any], str]] = {
     "reboot.forbidden": ((put("hosts.plant-a.allowReboot", False),), {}, "site.hosts.plant-a.allowReboot"),
     "force.set": ((put("hosts.plant-a.force", True),), {}, "site.hosts.plant-a.force"),
     "protect.off": ((put("hosts.plant-a.protect", False),), {}, "site.hosts.plant-a.protect"),
+    "activation.short": ((activation(timedelta(hours=20)),), {}, "site.activation.expires"),
+    "activation.room": (
+        (activation(timedelta(days=20), registrations=2),), {}, "site.activation.registrations",
+    ),
     "vm.small": ((virtual, put("vsphere.disk", "50GiB")), {}, "site.vsphere"),
     "vm.template.stack": ((virtual, put("vsphere.template", "my-own")), {}, "site.vsphere.template"),
 }  # fmt: skip

@@ -229,7 +229,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def findings_of(folder: Path, raw: dict[str, Any]) -> set[str]:
     """Return where a site is wrong."""
     try:
-        from_config("plant-dev", "edge-hosts", raw, "r-1", "eu-central-1", site_is_secret=False, root=folder)
+        from_config(
+            "plant-dev", "edge-hosts", raw, "r-1", {"region": "eu-central-1"}, site_is_secret=False, root=folder
+        )
     except SettingsError as error:
         assert all(one.problem and one.remedy for one in error.findings)
         return {one.where for one in error.findings}
@@ -288,7 +290,7 @@ def test_a_size_is_taken_when_the_host_can_work_with_it(
     best = cpus >= 4 and gib >= 8 and disk >= 100
     stack = f"plant-{stage}"
     try:
-        from_config(stack, "edge-hosts", raw, "r-1", "eu-central-1", site_is_secret=False, root=folder)
+        from_config(stack, "edge-hosts", raw, "r-1", {"region": "eu-central-1"}, site_is_secret=False, root=folder)
         taken = True
     except SettingsError:
         taken = False

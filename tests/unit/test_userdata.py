@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from settings_helpers import HASH, HOST_KEY, ROOT, SITE, authority, load, put, site
 
 from edge.errors import SecretsError, SettingsError
+from edge.network import NetworkFacts
 from edge.settings import StackSettings
 from edge.userdata import HEADER, core_digest, dump, no_proxy_list, offload_commands, proxy_urls, render_userdata
 
@@ -74,7 +75,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 def rendered(config: StackSettings, name: str = "plant-a", **more: Any) -> str:
     given = {"token": TOKEN, "epoch": EPOCH, "machine_uuid": "", "secrets": SECRETS, **more}
-    return render_userdata(config.host_view(name), config, **given)
+    return render_userdata(config.host_view(name), config, NetworkFacts.given(config), **given)
 
 
 @pytest.mark.row("A14", "A15", "A16", "A17")
@@ -146,7 +147,7 @@ def test_credentials_of_the_proxy_are_encoded(tmp_path: Path) -> None:
 @pytest.mark.row("A14")
 def test_what_is_reached_without_the_proxy(tmp_path: Path) -> None:
     config = load(tmp_path, CASES["proxied"])
-    words = no_proxy_list(config, config.host_view("plant-a"))
+    words = no_proxy_list(config, config.host_view("plant-a"), NetworkFacts.given(config))
     assert {"localhost", "127.0.0.1", ".svc", ".plant.example"} <= set(words)
     assert {"10.100.0.0/16", "172.20.0.0/16", "10.200.0.0/16", "192.168.0.0/16"} <= set(words)
     assert "0123456789abcdef0123456789abcdef.gr7.eu-central-1.eks.amazonaws.com" in [word.lower() for word in words]

@@ -1,0 +1,1 @@
+"""The AWS side as components: what is made in an account, one component per file."""

@@ -1,0 +1,144 @@
+"""Commands on a build machine, and jobs that go on there when the connection is gone.
+
+A build takes a quarter of an hour: it runs as a job of its own, with its output in a file and its exit code in another, and
+whoever comes back later finds it running or ended.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal, Protocol
+
+from edge.errors import HostError
+
+_SECONDS = 60.0
+_TAIL = 40
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command did: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str = ""
+
+
+class Shell(Protocol):
+    """A machine on which commands run, one after the other."""
+
+    @property
+    def name(self) -> str:
+        """How messages call the machine."""
+        ...
+
+    def run(self, script: str, stdin: str = "") -> Done:
+        """Run a bash script and return what it did. Raises HostError when the machine cannot be reached or it hangs."""
+        ...
+
+
+class LocalShell:
+    """This machine."""
+
+    name = "this machine"
+
+    def run(self, script: str, stdin: str = "") -> Done:
+        """Run a bash script here."""
+        try:
+            done = subprocess.run(
+                ["bash", "-c", script], input=stdin, capture_output=True, text=True, timeout=_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise HostError(
+                f"a command did not end within {_SECONDS:.0f} s",
+                remedy="look what hangs there (`ps -ef --forest`), then run again",
+                where=self.name,
+            ) from None
+        return Done(done.returncode, done.stdout, done.stderr)
+
+
+def checked(shell: Shell, script: str, what: str, remedy: str, stdin: str = "") -> str:
+    """Return the output of a script that must succeed. Raises HostError with its last lines, never with its stdin."""
+    done = shell.run(script, stdin)
+    if done.code == 0:
+        return done.out
+    said = [line for line in (done.err or done.out).splitlines() if line.strip()][-3:]
+    raise HostError(f"{what} failed: {' / '.join(said) or f'exit code {done.code}'}", remedy=remedy, where=shell.name)
+
+
+def write_file(shell: Shell, path: str, text: str, mode: str = "0644") -> None:
+    """Write a file in one step: it is there whole or not at all. The text travels on stdin."""
+    target, part = shlex.quote(path), shlex.quote(f"{path}.part")
+    folder = shlex.quote(str(PurePosixPath(path).parent))
+    script = f"set -e; umask 077; mkdir -p {folder}; cat >{part}; chmod {mode} {part}; mv -f {part} {target}"
+    checked(shell, script, f"writing {path}", "make room there, and check who owns the folder", text)
+
+
+def read_file(shell: Shell, path: str) -> str | None:
+    """Return the text of a file, None when it is not there."""
+    done = shell.run(f"cat -- {shlex.quote(path)}")
+    return done.out if done.code == 0 else None
+
+
+JobState = Literal["none", "running", "ended", "lost"]
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """Where a job is. `code` counts only when it has `ended`; `lost`: its process is gone and left no exit code."""
+
+    state: JobState
+    key: str = ""
+    code: int = -1
+    seconds: int = 0
+    tail: str = ""
+
+
+class Job:
+    """A script that runs on by itself, one at a time in its folder. `key` says what it was started for."""
+
+    def __init__(self, shell: Shell, folder: str) -> None:
+        self._shell, self._folder = shell, folder
+
+    @property
+    def log(self) -> str:
+        """The path of its output."""
+        return f"{self._folder}/log"
+
+    def start(self, key: str, script: str, limit: int, *, terminal: bool = False) -> None:
+        """Start a script that is ended after `limit` seconds, its children with it.
+
+        `terminal` gives it one: a part of the vendor's script fails without. Raises HostError when it cannot be started.
+        """
+        folder = shlex.quote(self._folder)
+        write_file(self._shell, f"{self._folder}/script", script, "0700")
+        inner = "timeout --kill-after=30 LIMIT bash ./script".replace("LIMIT", str(limit))
+        if terminal:
+            inner = f"script -qefc {shlex.quote(inner)} /dev/null"
+        body = f"{inner} >log 2>&1 </dev/null; echo $? >code.part; mv code.part code"
+        launch = (
+            f"set -e; cd {folder}; rm -f code code.part pid log; cat >key; date +%s >began; "
+            f"setsid bash -c {shlex.quote(f'echo $$ >pid; {body}')} >/dev/null 2>&1 </dev/null & "
+            "for _ in 1 2 3 4 5 6 7 8 9 10; do [ -s pid ] && exit 0; sleep 0.1; done; exit 1"
+        )
+        checked(self._shell, launch, "starting a job", "check that setsid, timeout and script are there", key)
+
+    def status(self) -> JobStatus:
+        """Return where the job is."""
+        script = (
+            f"cd {shlex.quote(self._folder)} 2>/dev/null || exit 9; cat key 2>/dev/null; echo; "
+            "cat code 2>/dev/null || { kill -0 $(cat pid) 2>/dev/null && echo running || echo lost; }; "
+            f"echo $(( $(date +%s) - $(cat began) )); tail -n {_TAIL} log 2>/dev/null"
+        )
+        done = self._shell.run(script)
+        lines = done.out.splitlines()
+        if done.code == 9 or len(lines) < 3 or not lines[0]:
+            return JobStatus("none")
+        key, word, seconds, *tail = lines
+        common = {"key": key, "seconds": int(seconds), "tail": "\n".join(tail)}
+        if word in ("running", "lost"):
+            return JobStatus("running" if word == "running" else "lost", **common)  # type: ignore[arg-type]
+        return JobStatus("ended", code=int(word), **common)  # type: ignore[arg-type]

@@ -1,0 +1,137 @@
+"""A CanvOS repository, a Docker and a build machine in a temporary folder: real git, real jobs, the vendor's traps kept."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.canvos.build import Build, BuildRequest, Built, Waiting
+from edge.canvos.dockerfile import MARKER
+from edge.canvos.shell import Done, LocalShell
+
+# As at v4.5.15: a failed build is not noticed, the manifest is printed all the same, and the script ends with 0. A missing
+# login file becomes a folder, as Docker makes one for a mount that is not there.
+EARTHLY = r"""#!/bin/bash
+source .arg
+docker info >/dev/null 2>&1 || { echo "docker is needed"; exit 1; }
+[ -e ~/.docker/config.json ] || mkdir -p ~/.docker/config.json
+PE=$(sed -n 's/^ARG PE_VERSION=//p' Earthfile)
+echo "building $1"
+build() {
+  [ ! -e "$CANVOS_WORLD/fail" ] || { echo "no space left on device"; return 1; }
+  sleep "$(cat "$CANVOS_WORLD/slow" 2>/dev/null || echo 0)"
+  case $1 in
+    +build-all-images | +build-provider-images)
+      docker made "$IMAGE_REGISTRY/$IMAGE_REPO:$K8S_DISTRIBUTION-$K8S_VERSION-$PE${CUSTOM_TAG:+-$CUSTOM_TAG}" "$(grep -c 'RUN ours' Dockerfile)"
+      ;;
+  esac
+  case $1 in
+    +build-all-images | +iso)
+      mkdir -p build
+      { [ -f user-data ] && cat user-data || echo "user-data file does not exist."; cat Dockerfile; } > build/config
+      { head -c 2097152 /dev/zero; cat build/config; ls -d content-* 2>/dev/null; } > "build/$ISO_NAME.iso"
+      (cd build && sha256sum "$ISO_NAME.iso" > "$ISO_NAME.iso.sha256")
+      ;;
+  esac
+}
+build "$1"
+if $? -ne 0; then echo "build failed"; exit 1; fi
+echo "pack:"
+"""
+DOCKER = r"""#!/bin/bash
+store=$CANVOS_WORLD/images
+case $1 in
+  info) [ ! -e "$CANVOS_WORLD/docker-off" ] ;;
+  made) echo "$2" >>"$store" ;;
+  images) echo "alpine:3"; [ ! -f "$store" ] || sort -u "$store" ;;
+  push)
+    [ ! -e "$CANVOS_WORLD/push-denied" ] || { echo "denied: requested access to the resource is denied" >&2; exit 1; }
+    digest=$(printf %s "$2" | sha256sum | cut -d' ' -f1)
+    echo "latest: digest: sha256:$digest size: 19917"
+    ;;
+esac
+"""
+EARTHFILE = "VERSION 0.6\nARG PE_VERSION={version}\n"
+DOCKERFILE = f"ARG BASE\nFROM $BASE\n\n##### {MARKER} ######\n\n#### Examples ####\n#    mkdir /var/lib/wpa"
+VERSIONS = '{"k3s": ["1.30.4"], "nodeadm": ["1.29.0", "1.30.0", "1.31.0"]}\n'
+ARG = {
+    "CUSTOM_TAG": "eks-hybrid", "IMAGE_REGISTRY": "registry.example:5000/edge", "OS_DISTRIBUTION": "ubuntu",
+    "IMAGE_REPO": "ubuntu", "OS_VERSION": "22.04", "K8S_DISTRIBUTION": "nodeadm", "K8S_VERSION": "1.31.0",
+    "ARCH": "amd64", "UPDATE_KERNEL": "false",
+}  # fmt: skip
+
+
+@dataclass
+class World:
+    """The folder of one test. `ran` holds every script that the machine was asked to run."""
+
+    folder: Path
+    ran: list[str] = field(default_factory=list)
+    name: str = "builder"
+
+    def __post_init__(self) -> None:
+        tools = self.folder / "bin"
+        tools.mkdir(parents=True)
+        (self.folder / "home").mkdir()
+        (tools / "docker").write_text(DOCKER)
+        (tools / "docker").chmod(0o755)
+        self.repository = self.folder / "CanvOS.git"
+        self.repository.mkdir()
+        self.git("init", "-q", "-b", "main")
+        self.tag("v4.5.14")
+        self.tag("v4.5.15")
+
+    def git(self, *words: str) -> str:
+        who = ("-c", "user.name=vendor", "-c", "user.email=vendor@example.com", "-c", "commit.gpgsign=false")
+        done = subprocess.run(["git", *who, *words], cwd=self.repository, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def tag(self, tag: str, *, inside: str = "", force: bool = False, annotated: bool = False) -> str:
+        """Commit the vendor's files as they are at a tag, and return the commit."""
+        files = {
+            "Earthfile": EARTHFILE.format(version=inside or tag), "Dockerfile": DOCKERFILE, "k8s_version.json": VERSIONS,
+            "earthly.sh": EARTHLY, ".gitignore": "*user-data\n*.arg\nbuild/\n", "README.md": f"{tag} {time.time_ns()}\n",
+        }  # fmt: skip
+        for name, text in files.items():
+            (self.repository / name).write_text(text)
+        (self.repository / "earthly.sh").chmod(0o755)
+        self.git("add", "-A")
+        self.git("commit", "-qm", tag)
+        self.git("tag", *(["-f"] if force else []), *(["-a", "-m", tag] if annotated else []), tag)
+        return self.git("rev-parse", "HEAD")
+
+    def run(self, script: str, stdin: str = "") -> Done:
+        """Run a script as the machine would: with its own tools and home."""
+        self.ran.append(script)
+        path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
+        env = f"export PATH={path} HOME={self.folder / 'home'} CANVOS_WORLD={self.folder}\n"
+        return LocalShell().run(env + script, stdin)
+
+    def put(self, name: str, text: str = "") -> Path:
+        """Make a file that changes how the tools behave: fail, slow, docker-off, push-denied."""
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def request(self, **changes: object) -> BuildRequest:
+        """Return a build of the newest tag."""
+        given: dict[str, object] = {
+            "workdir": str(self.folder / "work"), "repository": str(self.repository), "tag": "v4.5.15", "arg": ARG,
+            "user_data": {"poweroff": "#cloud-config\ninstall:\n  poweroff: true\n"}, "registry": "registry.example:5000/edge",
+            "repo": "ubuntu", "kubernetes": "1.31.0", "custom_tag": "eks-hybrid", "iso_name": "palette-edge-installer",
+            "seconds": 30, **changes,
+        }  # fmt: skip
+        return BuildRequest(**given)  # type: ignore[arg-type]
+
+    def built(self, request: BuildRequest, *, tries: int = 300) -> Built:
+        """Look again and again until the build is done; a new object each time, as after a kill."""
+        for _ in range(tries):
+            now = Build(self, request).advance()
+            if isinstance(now, Built):
+                return now
+            assert isinstance(now, Waiting)
+            time.sleep(0.05)
+        raise AssertionError(f"the build did not end: {now}")
