@@ -65,9 +65,9 @@ class Block:
         return tuple(list(self.part(2).subnets(new_prefix=27))[:2])
 
     @property
-    def remote_nodes(self) -> IPv4Network:
-        """Return the network that holds every host of the site."""
-        return next(self.network.subnets(new_prefix=23))
+    def remote_nodes(self) -> tuple[IPv4Network, ...]:
+        """Return the networks from which hosts of the site reach the control plane: theirs, and their uplink."""
+        return next(self.network.subnets(new_prefix=23)), self.part(3)
 
     @property
     def silent(self) -> IPv4Address:

@@ -54,6 +54,6 @@ def aws_facts(block: Block) -> AwsFacts:
         subnets=dict(zip(map(str, block.eni_subnets), "ab", strict=True)),
         addresses=tuple(map(str, block.enis)),
         service_cidr=SERVICE_CIDR,
-        remote_nodes=(str(block.remote_nodes),),
+        remote_nodes=tuple(map(str, block.remote_nodes)),
         remote_pods=(REMOTE_PODS,),
     )

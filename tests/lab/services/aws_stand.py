@@ -22,7 +22,7 @@ from lab.standins import aws_facts
 
 T = TypeVar("T")
 FACTS: AwsFacts = aws_facts(Block())
-NODES, PODS = FACTS.remote_nodes[0], FACTS.remote_pods[0]
+(NODES, UPLINK), (PODS,) = FACTS.remote_nodes, FACTS.remote_pods
 SUBNETS = tuple(FACTS.subnets)
 CLUSTER_ROLE_ARN = FACTS.arn("iam", "role/AmazonEKSClusterRole", regional=False)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from aws_stand import FACTS, NODES, PODS, SUBNETS, Aws, refused
+from aws_stand import FACTS, NODES, PODS, SUBNETS, UPLINK, Aws, refused
 from cryptography import x509
 
 from edge.errors import LabError
@@ -28,7 +28,7 @@ def test_the_cluster_is_the_one_of_the_committed_stack_file(aws: Aws) -> None:
     assert cluster["accessConfig"]["authenticationMode"] == "API_AND_CONFIG_MAP"
     assert cluster["kubernetesNetworkConfig"] == {"serviceIpv4Cidr": "172.20.0.0/16", "ipFamily": "ipv4"}
     assert cluster["remoteNetworkConfig"] == {
-        "remoteNodeNetworks": [{"cidrs": ["10.231.76.0/23"]}],
+        "remoteNodeNetworks": [{"cidrs": ["10.231.76.0/23", "10.231.79.0/24"]}],
         "remotePodNetworks": [{"cidrs": ["10.232.0.0/16"]}],
     }
     authority = x509.load_pem_x509_certificate(base64.b64decode(cluster["certificateAuthority"]["data"]))
@@ -55,7 +55,7 @@ def test_vpc_subnets_and_interfaces_are_where_the_api_server_listens(aws: Aws) -
     assert all(one["RequesterManaged"] for one in found)
 
 
-@pytest.mark.parametrize("cidr", [NODES, PODS])
+@pytest.mark.parametrize("cidr", [NODES, UPLINK, PODS])
 def test_every_subnet_has_a_route_to_the_site(aws: Aws, cidr: str) -> None:
     routes = aws.routes(cidr)
     assert [(route["State"], route["GatewayId"][:4]) for route in routes] == [("active", "vgw-")] * len(SUBNETS)
@@ -64,11 +64,12 @@ def test_every_subnet_has_a_route_to_the_site(aws: Aws, cidr: str) -> None:
 def test_the_groups_let_the_site_in_and_the_control_plane_out(aws: Aws) -> None:
     vpc = aws.cluster()["resourcesVpcConfig"]
     own = aws.rules(vpc["clusterSecurityGroupId"])
-    assert {(False, "tcp", 443, NODES), (False, "tcp", 443, PODS), (True, "-1", -1, "0.0.0.0/0")} == own
+    let_in = {(False, "tcp", 443, cidr) for cidr in (NODES, UPLINK, PODS)}
+    assert own == {*let_in, (True, "-1", -1, "0.0.0.0/0")}
     assert aws.rules(vpc["securityGroupIds"][0]) == {
-        (False, "tcp", 443, NODES),
-        (False, "tcp", 443, PODS),
+        *let_in,
         (True, "tcp", 10250, NODES),
+        (True, "tcp", 10250, UPLINK),
     }
     found = aws.client("ec2").describe_security_group_rules(
         Filters=[{"Name": "group-id", "Values": [vpc["clusterSecurityGroupId"]]}]
@@ -106,7 +107,7 @@ def test_the_vpn_has_two_tunnels_that_are_up(aws: Aws) -> None:
         (address, "UP") for address in FACTS.tunnels
     ]
     assert vpn["Options"]["StaticRoutesOnly"] is True
-    assert {one["DestinationCidrBlock"] for one in vpn["Routes"]} == {NODES, PODS}
+    assert {one["DestinationCidrBlock"] for one in vpn["Routes"]} == {NODES, UPLINK, PODS}
 
 
 def test_ids_are_the_same_after_every_start(aws: Aws) -> None:
@@ -127,7 +128,7 @@ def test_addresses_follow_the_block_of_the_lab() -> None:
 
     moved = Block(IPv4Network("172.29.8.0/22"))
     facts = aws_facts(moved)
-    assert (facts.vpc, facts.remote_nodes) == ("172.29.10.0/24", ("172.29.8.0/23",))
+    assert (facts.vpc, facts.remote_nodes) == ("172.29.10.0/24", ("172.29.8.0/23", "172.29.11.0/24"))
     assert facts.addresses == (moved.moved("10.231.78.11"), moved.moved("10.231.78.43"))
     assert list(facts.subnets) == ["172.29.10.0/27", "172.29.10.32/27"]
 

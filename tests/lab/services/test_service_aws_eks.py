@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from aws_stand import FACTS, NODES, PODS, SUBNETS, Aws, refused, remote
+from aws_stand import FACTS, NODES, PODS, SUBNETS, UPLINK, Aws, refused, remote
 
 
 def _invalid(call: Any, said: str) -> None:
@@ -135,8 +135,8 @@ def test_an_update_has_an_id_and_is_at_work_until_somebody_looks(aws: Aws) -> No
     "asked",
     [
         {"resourcesVpcConfig": {"endpointPublicAccess": False, "endpointPrivateAccess": True}},
-        {"remoteNetworkConfig": remote([NODES], [PODS])},
-        {"remoteNetworkConfig": remote([NODES])},
+        {"remoteNetworkConfig": remote([NODES, UPLINK], [PODS])},
+        {"remoteNetworkConfig": remote([NODES, UPLINK])},
         {"accessConfig": {"authenticationMode": "API_AND_CONFIG_MAP"}},
         {"logging": {"clusterLogging": [{"types": ["api"], "enabled": True}]}},
     ],
