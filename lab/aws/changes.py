@@ -83,6 +83,22 @@ def _not_hybrid(account: Account, _target: str) -> Undo:
     return _shown(account, lambda cluster: cluster.shown, {"remoteNetworkConfig": None})
 
 
+def _eni_missing(account: Account, address: str) -> Undo:
+    enis: Any = account.ec2().enis
+    before = list(enis.items())
+    for key, interface in before:
+        if interface.private_ip_address == address:
+            del enis[key]
+
+    def undo() -> None:
+        later = [item for item in enis.items() if item not in before]
+        gone = {key for key, interface in before if interface.private_ip_address != address and key not in enis}
+        enis.clear()
+        enis.update([item for item in (*before, *later) if item[0] not in gone])
+
+    return undo
+
+
 def _routes(account: Account, cidr: str) -> list[tuple[Any, str, Any]]:
     """Return (table, key, route) of every route to a block in the tables of the cluster's subnets."""
     cluster, ec2 = _cluster(account), account.ec2()
@@ -210,6 +226,7 @@ CHANGES: dict[str, Change] = {
     "aws-activation-expired": _activation_expired,
     "aws-auth-mode": _auth_mode,
     "aws-endpoint": _endpoint,
+    "aws-eni-missing": _eni_missing,
     "aws-entry-missing": _entry_missing,
     "aws-not-hybrid": _not_hybrid,
     "aws-role-lacks": _role_policy,

@@ -68,6 +68,7 @@ _ALL = (
     Fault("aws-endpoint", "endpoint-mode", "the cluster's endpoint is private, public or publicAndPrivate"),
     Fault("aws-auth-mode", "auth-mode", "the cluster's authentication mode is another one"),
     Fault("aws-not-hybrid", "none", "the cluster has no remote networks"),
+    Fault("aws-eni-missing", "name", "the control plane's interface with this address is gone"),
     Fault("aws-route-missing", "optional-block", "the routes to this block (to all) are gone from the subnets' tables"),
     Fault("aws-route-blackhole", "optional-block", "the routes to this block (to all) lead nowhere"),
     Fault(
@@ -84,7 +85,7 @@ _ALL = (
 
 CATALOGUE: dict[str, Fault] = {fault.name: fault for fault in _ALL}
 AWS_CHANGES = (
-    "aws-activation-expired", "aws-auth-mode", "aws-endpoint", "aws-entry-missing", "aws-not-hybrid", "aws-role-lacks",
+    "aws-activation-expired", "aws-auth-mode", "aws-endpoint", "aws-eni-missing", "aws-entry-missing", "aws-not-hybrid", "aws-role-lacks",
     "aws-route-blackhole", "aws-route-missing", "aws-rule-missing", "aws-tunnel-down", "aws-vpc-block",
 )  # fmt: skip
 """The faults that change the AWS account itself; the others of that name act on its answers."""

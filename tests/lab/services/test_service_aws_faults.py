@@ -45,6 +45,7 @@ ALL = [
     ("aws-rule-missing", "in:443"),
     ("aws-rule-missing", "out:10250"),
     ("aws-entry-missing", None),
+    ("aws-eni-missing", FACTS.addresses[0]),
     ("aws-role-lacks", "eks:ListAccessEntries"),
     ("aws-activation-expired", None),
     ("aws-tunnel-down", None),
