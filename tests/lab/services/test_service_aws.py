@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import pytest
-import yaml
 from aws_stand import FACTS, NODES, PODS, SUBNETS, UPLINK, Aws, refused
 from cryptography import x509
 
@@ -234,20 +233,3 @@ def test_the_log_tells_reads_from_writes_and_holds_no_key(aws: Aws) -> None:
 def test_a_target_that_means_nothing_is_refused(aws: Aws, name: str, target: str | None, said: str) -> None:
     with pytest.raises(LabError, match=said):
         aws.fault(name, target)
-
-
-def test_the_account_is_what_the_committed_stack_file_gives() -> None:
-    """While the lab's stack gives its values: one that is changed here alone is found."""
-    from lab.stackfile import COMMITTED
-
-    network = yaml.safe_load(COMMITTED.read_text("utf-8"))["config"]["edge-hosts:site"]["network"]
-    assert network["source"] == "given"
-    assert FACTS.cluster == network["clusterName"]
-    assert FACTS.endpoint == network["clusterEndpoint"]
-    assert [FACTS.vpc] == network["vpcCidrs"]
-    assert list(FACTS.subnets) == network["eniSubnets"]
-    assert list(FACTS.addresses) == network["eniAddresses"]
-    assert FACTS.service_cidr == network["serviceCidr"]
-    assert list(FACTS.remote_nodes) == network["remoteNodeCidrs"]
-    assert list(FACTS.remote_pods) == network["remotePodCidrs"]
-    assert FACTS.kubernetes == network["kubernetesVersion"]
