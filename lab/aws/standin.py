@@ -30,10 +30,16 @@ _READS = ("Describe", "List", "Get", "Search", "Simulate", "AssumeRole")
 
 
 class AwsStandIn:
-    """One account behind one listener. Requests that come before moto is loaded wait for it."""
+    """One account behind one listener. Requests that come before moto is loaded wait for it.
 
-    def __init__(self, facts: AwsFacts, faults: Faults) -> None:
+    `cut` is called in the event loop with the addresses of the API server that hosts do not reach, when they change.
+    """
+
+    def __init__(self, facts: AwsFacts, faults: Faults, cut: Callable[[frozenset[str]], None] = lambda _: None) -> None:
         self.facts = facts
+        self._cut = cut
+        self._cut_off: frozenset[str] = frozenset()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._faults = faults
         self._worker: ThreadPoolExecutor | None = None
         self._loading: Future[None] | None = None
@@ -43,6 +49,7 @@ class AwsStandIn:
 
     def start(self, ca_pem: str) -> None:
         """Begin to load; returns at once. `ca_pem` is the authority of the cluster."""
+        self._loop = asyncio.get_running_loop()
         self._worker = ThreadPoolExecutor(1, "lab-aws")
         self._loading = self._worker.submit(self._load, ca_pem)
 
@@ -116,7 +123,10 @@ class AwsStandIn:
         def work(account: Account) -> Answered:
             from lab.aws.account import Asked
 
-            return account.answer(Asked(request.method, path, from_client, body))
+            answered = account.answer(Asked(request.method, path, from_client, body))
+            if self.kind(f"{answered.service}:{answered.operation}") == "write":
+                self._tell_cut_off(account)
+            return answered
 
         answered = await asyncio.wrap_future(self.run(work))
         status, headers, content = answered.reply
@@ -159,5 +169,15 @@ class AwsStandIn:
         return [(name, target) for name, target in on if name in AWS_CHANGES]
 
     def _become(self, wanted: list[tuple[str, str]]) -> None:
-        if self._changes is not None:
+        if self._changes is not None and self._account is not None:
             self._changes.become(wanted)
+            self._tell_cut_off(self._account)
+
+    def _tell_cut_off(self, account: Account) -> None:
+        """Say which addresses of the API server hosts do not reach now, if they are others than before."""
+        from lab.aws.reach import cut_off
+
+        found = cut_off(account)
+        if found != self._cut_off and self._loop is not None:
+            self._cut_off = found
+            self._loop.call_soon_threadsafe(self._cut, found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -44,7 +45,7 @@ class Services:
         self.palette = PaletteHelpers(self.state, config.unhealthy_after)
         self.packages = PackageIndex(config.debs_dir, config.root / "packages", config.suite)
         self.authorities: Authorities | None = None
-        self.aws = _aws(config, self.faults)
+        self.aws = _aws(config, self.faults, self._cut_off)
         self._api = PaletteApi(config, self.state, self.faults, self.log)
         self._dns = DnsServer(
             config.services_ip, config.ports.dns, self.names, self.faults, self.log, self._dns_addresses
@@ -56,7 +57,8 @@ class Services:
         self._proxy = ConnectProxy(config, self.names, self.faults, self.log, self._proxy_target)
         self._listeners: list[HttpListener] = []
         self._enis: dict[str, HttpListener] = {}
-        self._silent: list[socket.socket] = []
+        self._silent: dict[str, list[socket.socket]] = {}
+        self._cut: frozenset[str] = frozenset()
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = False
 
@@ -95,7 +97,8 @@ class Services:
             task.cancel()
         await asyncio.gather(*(listener.stop() for listener in [*self._listeners, *self._enis.values()]))
         self._listeners, self._enis = [], {}
-        self._silence(False)
+        for address in list(self._silent):
+            self._silence(address, False)
         if self.aws is not None:
             self.aws.stop()
         if self._started:
@@ -224,46 +227,61 @@ class Services:
         known = self.names.known(host) or host in (self.config.services_ip, self.config.corporate_ip)
         return (self.config.corporate_ip, ports[port]) if known else None
 
+    def _cut_off(self, addresses: frozenset[str]) -> None:
+        """Let the API server be silent on the interfaces that AWS lets nobody reach: packets are dropped, not refused."""
+        # In the lab the addresses are the same; tests serve them on others, in the same order.
+        told = self.account().facts.addresses
+        pairs = zip(self.config.eni_ips, told, strict=False)
+        self._cut = frozenset(address for address, one in pairs if one in addresses)
+        self._settle_interfaces()
+
     def _faults_changed(self) -> None:
         """Bring the sockets in line with the faults that act on them."""
+        self._settle_interfaces()
+        if self.config.silent_ip:
+            self._silence(self.config.silent_ip, bool(self.faults.targets("endpoint-silent")))
+        if self.aws is not None:
+            self.aws.faults_changed()
+
+    def _settle_interfaces(self) -> None:
+        """Let each interface of the control plane answer, refuse or be silent."""
         for address, listener in self._enis.items():
-            closed = self.faults.active("endpoint-closed", address)
-            if closed:
+            closed, cut = self.faults.active("endpoint-closed", address), address in self._cut
+            if closed or cut:
                 listener.close()
-            elif not listener.listening:
+                self._silence(address, cut and not closed)
+                continue
+            self._silence(address, False)
+            if not listener.listening:
                 listener.open()
                 task = asyncio.get_running_loop().create_task(_answer(listener))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-        self._silence(bool(self.faults.targets("endpoint-silent")))
-        if self.aws is not None:
-            self.aws.faults_changed()
 
-    def _silence(self, on: bool) -> None:
-        """Open or close the port that never answers: its queue is full, so the kernel drops what comes."""
+    def _silence(self, address: str, on: bool) -> None:
+        """Open or close a port that never answers: its queue is full, so the kernel drops what comes."""
         if not on:
-            for sock in self._silent:
+            for sock in self._silent.pop(address, []):
                 sock.close()
-            self._silent = []
-        elif not self._silent and self.config.silent_ip:
+        elif address not in self._silent:
             port = self.config.ports.https
-            listening = bound_socket(self.config.silent_ip, port)
+            listening = bound_socket(address, port)
             listening.listen(0)
-            self._silent = [listening]
+            self._silent[address] = [listening]
             for _ in range(2):
                 filler = socket.socket()
                 filler.setblocking(False)
-                filler.connect_ex((self.config.silent_ip, port))
-                self._silent.append(filler)
+                filler.connect_ex((address, port))
+                self._silent[address].append(filler)
 
 
-def _aws(config: ServicesConfig, faults: Faults) -> AwsStandIn | None:
+def _aws(config: ServicesConfig, faults: Faults, cut: Callable[[frozenset[str]], None]) -> AwsStandIn | None:
     """Return the stand-in of AWS, if the lab has one."""
     if config.aws is None:
         return None
     from lab.aws.standin import AwsStandIn  # it needs this package's faults
 
-    return AwsStandIn(config.aws, faults)
+    return AwsStandIn(config.aws, faults, cut)
 
 
 async def _answer(listener: HttpListener) -> None:

@@ -63,7 +63,7 @@ def aws_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     ports = Ports(dns=15453, http=18180, https=18543, proxy=13228, aws=14566)
     config = ServicesConfig(
         root=root, services_ip=f"{block}.21", corporate_ip=f"{block}.22", gateway_ip=f"{block}.23",
-        eni_ips=(f"{block}.31",), region="eu-central-1", suite="bookworm", debs_dir=root, proxy_user="site",
+        eni_ips=(f"{block}.31", f"{block}.43"), region="eu-central-1", suite="bookworm", debs_dir=root, proxy_user="site",
         proxy_password="p@ss", api_key=API_KEY, ports=ports, aws=FACTS,
     )  # fmt: skip
     with _served(config) as (services, loop):

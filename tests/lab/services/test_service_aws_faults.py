@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
+import time
 from typing import Any
 
+import httpx
 import pytest
 from aws_stand import FACTS, NODES, PODS, SUBNETS, Aws, refused
 
@@ -140,3 +143,55 @@ def test_a_reset_under_a_fault_keeps_the_fault(aws: Aws) -> None:
     assert aws.cluster()["resourcesVpcConfig"]["endpointPublicAccess"] is True
     aws.fault("aws-endpoint", "public", on=False)
     assert aws.cluster()["resourcesVpcConfig"]["endpointPublicAccess"] is False
+
+
+def _answers(aws: Aws, address: str) -> str:
+    """Return what the API server does on one of its interfaces: `open`, `silent`, or `changing` at that moment."""
+    config = aws.services.config
+    trust = ssl.create_default_context(cafile=str(config.ca_dir / "cluster.pem"))
+    with httpx.Client(verify=trust, trust_env=False, timeout=0.5) as client:
+        try:
+            found = client.get(f"https://{address}:{config.ports.https}/version")
+        except httpx.ConnectTimeout:
+            return "silent"
+        except httpx.TransportError:
+            return "changing"
+    assert found.status_code == 401
+    return "open"
+
+
+def _becomes(aws: Aws, *wanted: str) -> None:
+    """Return when the interfaces do what is wanted: a change is felt a moment after it was made."""
+    deadline = time.monotonic() + 10
+    while (seen := [_answers(aws, address) for address in aws.services.config.eni_ips]) != list(wanted):
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.2)
+
+
+@pytest.mark.row("A6")
+@pytest.mark.parametrize(
+    ("name", "target", "answers"),
+    [
+        ("aws-route-missing", NODES, ("silent", "silent")),
+        ("aws-route-blackhole", None, ("silent", "silent")),
+        ("aws-route-missing", PODS, ("open", "open")),
+        ("aws-rule-missing", "in:443", ("silent", "silent")),
+        ("aws-rule-missing", "out:10250", ("open", "open")),
+        ("aws-eni-missing", FACTS.addresses[1], ("open", "silent")),
+    ],
+)
+def test_what_aws_lets_nobody_reach_does_not_answer(aws: Aws, name: str, target: str | None, answers: Any) -> None:
+    _becomes(aws, "open", "open")
+    aws.fault(name, target)
+    _becomes(aws, *answers)
+    aws.clear()
+    _becomes(aws, "open", "open")
+
+
+def test_a_route_that_somebody_deletes_is_felt_too(aws: Aws) -> None:
+    ec2 = aws.client("ec2")
+    subnet = aws.subnets()[SUBNETS[0]]
+    wanted = [{"Name": "association.subnet-id", "Values": [subnet]}]
+    table = ec2.describe_route_tables(Filters=wanted)["RouteTables"][0]["RouteTableId"]
+    ec2.delete_route(RouteTableId=table, DestinationCidrBlock=NODES)
+    _becomes(aws, "silent", "open")
