@@ -11,6 +11,7 @@ POST /faults/clear              switch all of them off
 POST /resume                    start the machines that are off
 POST /stop                      end the daemon
 POST /palette/ACTION {...}      what an administrator could do to Palette's records and tokens
+POST /aws/ACTION {...}          reset the AWS account, register a machine with its SSM
 GET  /vms                       the VMs, as a vCenter and VMware Tools would tell of them
 POST /vms/define {id, name...}  make a VM, or change what it is
 POST /vms/power {id, action}    on, off, reset, shutdown, reboot
@@ -61,6 +62,7 @@ def application(lab: Supervisor, stop: Callable[[], None]) -> web.Application:
     app.router.add_post("/resume", handlers.resume)
     app.router.add_post("/stop", handlers.stop)
     app.router.add_post("/palette/{action}", handlers.palette)
+    app.router.add_post("/aws/{action}", handlers.aws)
     app.router.add_get("/vms", handlers.vms)
     app.router.add_post("/vms/define", handlers.define_vm)
     app.router.add_post("/vms/power", handlers.power_vm)
@@ -121,6 +123,11 @@ class _Handlers:
     async def palette(self, request: web.Request) -> web.Response:
         helpers = self._lab.standins().palette
         return web.json_response({"result": helpers.call(request.match_info["action"], await _body(request))})
+
+    async def aws(self, request: web.Request) -> web.Response:
+        account = self._lab.standins().account()
+        done = account.call(request.match_info["action"], await _body(request))
+        return web.json_response({"result": await asyncio.wait_for(done, _SLOW_SECONDS)})
 
     async def vms(self, _request: web.Request) -> web.Response:
         return web.json_response(self._lab.vms.listing())

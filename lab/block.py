@@ -56,8 +56,18 @@ class Block:
 
     @property
     def enis(self) -> tuple[IPv4Address, ...]:
-        """Return the addresses of the cluster's network interfaces."""
-        return self.address(2, 11), self.address(2, 12)
+        """Return the addresses of the cluster's network interfaces, one in each of its subnets."""
+        return self.address(2, 11), self.address(2, 43)
+
+    @property
+    def eni_subnets(self) -> tuple[IPv4Network, ...]:
+        """Return the subnets of the cluster's network interfaces."""
+        return tuple(list(self.part(2).subnets(new_prefix=27))[:2])
+
+    @property
+    def remote_nodes(self) -> tuple[IPv4Network, ...]:
+        """Return the networks from which hosts of the site reach the control plane: theirs, and their uplink."""
+        return next(self.network.subnets(new_prefix=23)), self.part(3)
 
     @property
     def silent(self) -> IPv4Address:

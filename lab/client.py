@@ -96,6 +96,10 @@ class LabClient:
         """Do to Palette what an administrator could (`records`, `delete-record`, `add-token`, ...)."""
         return self._ask("POST", f"/palette/{action}", arguments)["result"]
 
+    def aws(self, action: str, **arguments: object) -> Any:
+        """Make the AWS account as new (`reset`), or `register` a machine (computer, address) with its SSM; return its id."""
+        return self._ask("POST", f"/aws/{action}", arguments, seconds=120)["result"]
+
     def vms(self) -> list[dict[str, Any]]:
         """Return the VMs: id, name, state, boots, tools, guest, cloudInit, and guestinfo as the guest left it."""
         found: list[dict[str, Any]] = self._ask("GET", "/vms")

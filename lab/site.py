@@ -26,6 +26,12 @@ _GENERATIONS = 9
 STACK_SITE = "lab"
 PROXY_USER = "lab"
 PALETTE_PROJECT = "Lab"
+# The cluster of the committed stack file.
+CLUSTER = "lab"
+CLUSTER_ENDPOINT = "https://ab0123456789abcdef0123456789abcd.gr7.eu-central-1.eks.amazonaws.com"
+KUBERNETES = "1.31"
+SERVICE_CIDR = "172.20.0.0/16"
+REMOTE_PODS = "10.232.0.0/16"
 PACKAGES_URL = "http://packages.lab.internal/debian"
 
 

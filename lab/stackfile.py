@@ -22,7 +22,7 @@ from lab.site import Site
 
 COMMITTED = CHECKOUT / "Pulumi.lab.yaml"
 NAMESPACE = "edge-hosts"
-_AUTHORITIES = {"paletteCa": "public", "corporateCa": "corporate", "clusterCa": "cluster"}
+_AUTHORITIES = {"paletteCa": "public", "corporateCa": "corporate"}
 # Systems that AWS lists need no visible override.
 _LISTED = ("ubuntu-22.04", "ubuntu-24.04")
 

@@ -18,7 +18,7 @@ from lab.network import Network, reaches
 from lab.record import Record
 from lab.services import Services
 from lab.services.faults import CATALOGUE as SERVICE_FAULTS
-from lab.site import Site
+from lab.site import CLUSTER, Site
 from lab.standins import make_services
 from lab.vm_machine import VmMachine
 from lab.vms import Vms
@@ -71,6 +71,10 @@ class Supervisor:
             await asyncio.gather(*(self._boot(machine) for machine in self.machines.values()))
             await self._look_for_firewall()
             await self.vms.start()
+            if self.services.aws is not None:
+                # Loaded while the machines booted.
+                await self.services.aws.ready()
+                self.say("done", f"AWS         account {self.services.aws.facts.account}, cluster {CLUSTER}")
         except BaseException as error:
             self.phase = "failed"
             text = error.render() if isinstance(error, LabError) else f"{type(error).__name__}: {error}"

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab.aws.facts import PORT, AwsFacts
+
 DEFAULT_VERSION = "4.9.38"
 """The agent version that the lab's Palette recommends and that `latest` means on its download server."""
 
@@ -23,6 +25,7 @@ class Ports:
     http: int = 80
     https: int = 443
     proxy: int = 3128
+    aws: int = PORT
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class ServicesConfig:
     is an address for the fault `endpoint-silent` on which nothing else may listen. `debs_dir` holds the `.deb` files
     that the package repository offers as `suite`. `clients` are the addresses from which machines come, by the names under
     which a fault may name them. A host counts as unhealthy `unhealthy_after` seconds after its last report: a little
-    less than the 30 s within which the lab shows a stopped agent.
+    less than the 30 s within which the lab shows a stopped agent. Without `aws` there is no AWS API.
     """
 
     root: Path
@@ -59,6 +62,7 @@ class ServicesConfig:
     unhealthy_after: float = 25.0
     palette_rate: float = 10.0
     palette_burst: int = 50
+    aws: AwsFacts | None = None
 
     @property
     def ca_dir(self) -> Path:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from aiohttp import web
 
 from edge.errors import LabError
 from lab.services.ca import Authorities, ensure_ca
@@ -12,7 +16,7 @@ from lab.services.dns import DnsServer
 from lab.services.downloads import Downloads
 from lab.services.endpoints import api_server, generic
 from lab.services.faults import CATALOGUE, Faults
-from lab.services.http import Front, HttpListener, Responder, bound_socket
+from lab.services.http import Front, HttpListener, Responder, bound_socket, client_of
 from lab.services.log import RequestLog
 from lab.services.names import PALETTE_HOSTS, Names, Site
 from lab.services.packages import PackageIndex
@@ -21,6 +25,9 @@ from lab.services.palette.helpers import PaletteHelpers
 from lab.services.proxy import ConnectProxy
 from lab.services.repository import Repository
 from lab.services.tls import CertificateStore
+
+if TYPE_CHECKING:
+    from lab.aws.standin import AwsStandIn
 
 
 class Services:
@@ -38,6 +45,7 @@ class Services:
         self.palette = PaletteHelpers(self.state, config.unhealthy_after)
         self.packages = PackageIndex(config.debs_dir, config.root / "packages", config.suite)
         self.authorities: Authorities | None = None
+        self.aws = _aws(config, self.faults, self._cut_off)
         self._api = PaletteApi(config, self.state, self.faults, self.log)
         self._dns = DnsServer(
             config.services_ip, config.ports.dns, self.names, self.faults, self.log, self._dns_addresses
@@ -49,7 +57,8 @@ class Services:
         self._proxy = ConnectProxy(config, self.names, self.faults, self.log, self._proxy_target)
         self._listeners: list[HttpListener] = []
         self._enis: dict[str, HttpListener] = {}
-        self._silent: list[socket.socket] = []
+        self._silent: dict[str, list[socket.socket]] = {}
+        self._cut: frozenset[str] = frozenset()
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = False
 
@@ -72,6 +81,8 @@ class Services:
                 await self._site_dns.start()
             await self._proxy.start()
             self._seed_palette()
+            if self.aws is not None:
+                self.aws.start(self.authorities.cluster.pem)
             self._started = True
         except BaseException:
             await self.stop()
@@ -86,7 +97,10 @@ class Services:
             task.cancel()
         await asyncio.gather(*(listener.stop() for listener in [*self._listeners, *self._enis.values()]))
         self._listeners, self._enis = [], {}
-        self._silence(False)
+        for address in list(self._silent):
+            self._silence(address, False)
+        if self.aws is not None:
+            self.aws.stop()
         if self._started:
             self.state.save()
         self._started = False
@@ -101,6 +115,7 @@ class Services:
             "proxy": f"{self._proxy.address}:{self._proxy.port}",
             "faults": self.faults.listing(),
             "packages": self.packages.count,
+            **({"aws": self.aws.status()} if self.aws else {}),
             "palette": {
                 "projects": self.palette.projects(),
                 "hosts": {
@@ -116,6 +131,12 @@ class Services:
             raise LabError("the lab has no silent address", remedy="give the services a silent_ip.")
         is_client = name in CATALOGUE and CATALOGUE[name].target == "optional-client"
         self.faults.set(name, self.config.clients.get(host, host) if is_client and host else host, on)
+
+    def account(self) -> AwsStandIn:
+        """Return the stand-in of AWS. Raises LabError when the lab has none."""
+        if self.aws is None:
+            raise LabError("the lab has no AWS account", remedy="give the services the facts of one.")
+        return self.aws
 
     def requests(self, service: str | None = None, since: float = 0.0) -> list[dict[str, object]]:
         """Return the requests to a service (to all with None) since a time in seconds since 1970."""
@@ -153,6 +174,8 @@ class Services:
             )  # fmt: skip
             self._listeners.append(HttpListener(address, config.ports.https, front.handle, store.context()))
             self._listeners.append(HttpListener(address, config.ports.http, plain.handle))
+        if self.aws is not None:
+            self._listeners.append(HttpListener(config.services_ip, config.ports.aws, self._answer_aws))
         api = Front(sites, self.names, self.faults, self.log, own="apiserver", only=True)
         for address in config.eni_ips:
             store = CertificateStore(
@@ -160,6 +183,21 @@ class Services:
                 own_names=("kubernetes.default.svc",), own_addresses=(address,),
             )  # fmt: skip
             self._enis[address] = HttpListener(address, config.ports.https, api.handle, store.context())
+
+    async def _answer_aws(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request to the AWS API; its log says the operation, and whether it reads or writes."""
+        aws = self.account()
+        response, operation = await aws.handle(request)
+        self.log.write(
+            "aws",
+            method=request.method,
+            path=operation,
+            host=request.host,
+            status=response.status,
+            client=client_of(request, self.log),
+            kind=aws.kind(operation),
+        )
+        return response
 
     def _dns_addresses(self, name: str) -> tuple[str, ...]:
         """Return the addresses of a name; a closed one leads to the gateway, where nothing listens on 443."""
@@ -189,35 +227,61 @@ class Services:
         known = self.names.known(host) or host in (self.config.services_ip, self.config.corporate_ip)
         return (self.config.corporate_ip, ports[port]) if known else None
 
+    def _cut_off(self, addresses: frozenset[str]) -> None:
+        """Let the API server be silent on the interfaces that AWS lets nobody reach: packets are dropped, not refused."""
+        # In the lab the addresses are the same; tests serve them on others, in the same order.
+        told = self.account().facts.addresses
+        pairs = zip(self.config.eni_ips, told, strict=False)
+        self._cut = frozenset(address for address, one in pairs if one in addresses)
+        self._settle_interfaces()
+
     def _faults_changed(self) -> None:
         """Bring the sockets in line with the faults that act on them."""
+        self._settle_interfaces()
+        if self.config.silent_ip:
+            self._silence(self.config.silent_ip, bool(self.faults.targets("endpoint-silent")))
+        if self.aws is not None:
+            self.aws.faults_changed()
+
+    def _settle_interfaces(self) -> None:
+        """Let each interface of the control plane answer, refuse or be silent."""
         for address, listener in self._enis.items():
-            closed = self.faults.active("endpoint-closed", address)
-            if closed:
+            closed, cut = self.faults.active("endpoint-closed", address), address in self._cut
+            if closed or cut:
                 listener.close()
-            elif not listener.listening:
+                self._silence(address, cut and not closed)
+                continue
+            self._silence(address, False)
+            if not listener.listening:
                 listener.open()
                 task = asyncio.get_running_loop().create_task(_answer(listener))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-        self._silence(bool(self.faults.targets("endpoint-silent")))
 
-    def _silence(self, on: bool) -> None:
-        """Open or close the port that never answers: its queue is full, so the kernel drops what comes."""
+    def _silence(self, address: str, on: bool) -> None:
+        """Open or close a port that never answers: its queue is full, so the kernel drops what comes."""
         if not on:
-            for sock in self._silent:
+            for sock in self._silent.pop(address, []):
                 sock.close()
-            self._silent = []
-        elif not self._silent and self.config.silent_ip:
+        elif address not in self._silent:
             port = self.config.ports.https
-            listening = bound_socket(self.config.silent_ip, port)
+            listening = bound_socket(address, port)
             listening.listen(0)
-            self._silent = [listening]
+            self._silent[address] = [listening]
             for _ in range(2):
                 filler = socket.socket()
                 filler.setblocking(False)
-                filler.connect_ex((self.config.silent_ip, port))
-                self._silent.append(filler)
+                filler.connect_ex((address, port))
+                self._silent[address].append(filler)
+
+
+def _aws(config: ServicesConfig, faults: Faults, cut: Callable[[frozenset[str]], None]) -> AwsStandIn | None:
+    """Return the stand-in of AWS, if the lab has one."""
+    if config.aws is None:
+        return None
+    from lab.aws.standin import AwsStandIn  # it needs this package's faults
+
+    return AwsStandIn(config.aws, faults, cut)
 
 
 async def _answer(listener: HttpListener) -> None:

@@ -6,13 +6,18 @@ catalogue, and a wrong one is refused, because a fault that silently does nothin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from typing import Literal
 
 from edge.errors import LabError
 
-TargetKind = Literal["none", "name", "optional-name", "optional-host", "optional-client", "optional-number"]
+TargetKind = Literal[
+    "none", "name", "optional-name", "optional-host", "optional-client", "optional-number",
+    "block", "optional-block", "endpoint-mode", "auth-mode", "rule", "action",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,47 @@ _ALL = (
     Fault("palette-takeover", "none", "a re-installed machine takes over the old record instead of being refused"),
     Fault("never-healthy", "optional-host", "health reports (of one host, or of all) never make the host healthy"),
     Fault("key-rotate", "none", "the API key is another one: the old key with `-rotated`; the old key gets 401"),
+    Fault("aws-vpc-block", "block", "the VPC has this CIDR block, too"),
+    Fault("aws-endpoint", "endpoint-mode", "the cluster's endpoint is private, public or publicAndPrivate"),
+    Fault("aws-auth-mode", "auth-mode", "the cluster's authentication mode is another one"),
+    Fault("aws-not-hybrid", "none", "the cluster has no remote networks"),
+    Fault("aws-eni-missing", "name", "the control plane's interface with this address is gone"),
+    Fault("aws-route-missing", "optional-block", "the routes to this block (to all) are gone from the subnets' tables"),
+    Fault("aws-route-blackhole", "optional-block", "the routes to this block (to all) lead nowhere"),
+    Fault(
+        "aws-rule-missing", "rule", "no security group of the cluster lets a TCP port through, as in:443 or out:10250"
+    ),
+    Fault("aws-entry-missing", "none", "the HYBRID_LINUX access entry is gone"),
+    Fault("aws-role-lacks", "action", "the hosts' role has not this action in its inline policies"),
+    Fault("aws-activation-expired", "none", "the time of every SSM activation is over"),
+    Fault("aws-tunnel-down", "optional-name", "the VPN tunnel with this outside address (every one) is down"),
+    Fault("aws-denied", "action", "AWS denies this IAM action, as eks:DescribeCluster"),
+    Fault("aws-throttled", "optional-number", "AWS throttles (so many requests, or always)"),
+    Fault("aws-expired", "none", "every session is over: AWS says that the token has expired"),
 )
 
 CATALOGUE: dict[str, Fault] = {fault.name: fault for fault in _ALL}
+AWS_CHANGES = (
+    "aws-activation-expired", "aws-auth-mode", "aws-endpoint", "aws-eni-missing", "aws-entry-missing", "aws-not-hybrid", "aws-role-lacks",
+    "aws-route-blackhole", "aws-route-missing", "aws-rule-missing", "aws-tunnel-down", "aws-vpc-block",
+)  # fmt: skip
+"""The faults that change the AWS account itself; the others of that name act on its answers."""
+
+_NEEDED: dict[TargetKind, str] = {
+    "name": "a name",
+    "block": "a CIDR block",
+    "endpoint-mode": "a mode",
+    "auth-mode": "a mode",
+    "rule": "direction and port",
+    "action": "an action",
+}
+# Kind of target -> what it must look like in lower case, and how to write it.
+_SHAPES: dict[TargetKind, tuple[str, str]] = {
+    "endpoint-mode": (r"private|public|publicandprivate", "write private, public or publicAndPrivate."),
+    "auth-mode": (r"api|config_map|api_and_config_map", "write API, CONFIG_MAP or API_AND_CONFIG_MAP."),
+    "rule": (r"(in|out):\d{1,5}", "write in:PORT or out:PORT."),
+    "action": (r"[a-z0-9-]+:[a-z0-9]+", "write SERVICE:ACTION, as IAM names it."),
+}
 
 
 class Faults:
@@ -139,8 +182,27 @@ class Faults:
         key = (target or "*").lower().rstrip(".")
         if fault.target == "none" and key != "*":
             raise LabError(f"the fault {name} takes no target, got {target!r}", remedy="leave the target out.")
-        if fault.target == "name" and key == "*" and on:
-            raise LabError(f"the fault {name} needs a name as its target", remedy=f"{fault.effect}: say which.")
+        if fault.target in _NEEDED and key == "*":
+            if on:
+                needed = _NEEDED[fault.target]
+                raise LabError(f"the fault {name} needs {needed} as its target", remedy=f"{fault.effect}: say which.")
+            return key
         if fault.target == "optional-number" and key != "*" and not key.replace(".", "", 1).isdigit():
             raise LabError(f"the target of the fault {name} is a number, got {target!r}", remedy="write digits.")
+        _check_shape(fault, key, target)
         return key
+
+
+def _check_shape(fault: Fault, key: str, target: str | None) -> None:
+    """Return when a target of the AWS side is one. Raises LabError."""
+    if fault.target in ("block", "optional-block") and key != "*":
+        try:
+            IPv4Network(key)
+        except ValueError:
+            raise LabError(
+                f"the target of the fault {fault.name} is a CIDR block, got {target!r}",
+                remedy="write one such as 10.231.77.0/24.",
+            ) from None
+    pattern, remedy = _SHAPES.get(fault.target, ("", ""))
+    if pattern and not re.fullmatch(pattern, key):
+        raise LabError(f"the fault {fault.name} does not know the target {target!r}", remedy=remedy)

@@ -10,7 +10,7 @@ import json
 import time
 from pathlib import Path
 
-SERVICES = ("dns", "endpoints", "apiserver", "proxy", "packages", "downloads", "images", "palette")
+SERVICES = ("dns", "endpoints", "apiserver", "proxy", "packages", "downloads", "images", "palette", "aws")
 """The services that keep a log."""
 
 

@@ -11,8 +11,10 @@ from typing import Any
 import yaml
 
 from components.testing import Recording, record_program
+from edge.network_source import Answer, instead_of_aws
 from edge.settings import load_stack
 from edge.vm.hostkey import stand_in_key
+from tests.components.lab_facts import LAB_FACTS
 
 PROJECT = "edge-hosts"
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -45,7 +47,8 @@ def config_of(stack: str, root: Path = ROOT, site: Mapping[str, Any] | None = No
 def record_stack(stack: str, root: Path = ROOT, site: Mapping[str, Any] | None = None, **options: Any) -> Recording:
     """Return what the program of a committed stack registers."""
     config, secret_keys = config_of(stack, root, site)
-    return record_program(root, project=PROJECT, stack=stack, config=config, secret_keys=secret_keys, **options)
+    with instead_of_aws(lambda _question: Answer(LAB_FACTS)):
+        return record_program(root, project=PROJECT, stack=stack, config=config, secret_keys=secret_keys, **options)
 
 
 @functools.cache

@@ -15,12 +15,12 @@ def _the_corporate_ca(site: Settings) -> None:
 
 @pytest.mark.row("A5", "A6")
 def test_a_changed_endpoint_table_runs_the_checks_of_each_host_and_nothing_else(site: EngineSite) -> None:
-    def fewer_interfaces(settings: Settings) -> None:
-        settings["network"]["eniAddresses"] = settings["network"]["eniAddresses"][:1]
+    def another_feature(settings: Settings) -> None:
         settings["cilium"] = {"wireguard": True}
 
     since, agents = time.time(), site.agents()
-    site.edit(fewer_interfaces)
+    site.edit(another_feature)
+    site.client.fault("aws-eni-missing", str(site.site.block.enis[1]))
     run = site.run("up, endpoint table changed", "up")
     assert run.changed() == {f"{host}-checks": "update" for host in HOSTS}
     assert site.logins(since) == dict.fromkeys(HOSTS, 1)

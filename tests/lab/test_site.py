@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import LabError
+from lab.aws.facts import ACCESS_KEY, PORT, SERVICES
 from lab.block import DEFAULT_NETWORK, Block, choose_block
 from lab.client import LabClient
 from lab.lock import locked
@@ -22,7 +23,7 @@ from lab.network import Network
 from lab.paths import LabPaths, socket_address
 from lab.record import Record
 from lab.services.ca import ensure_ca
-from lab.site import Site, load_site, new_site
+from lab.site import CLUSTER, Site, load_site, new_site
 from lab.stackfile import COMMITTED, render
 from lab.takedown import remove_tree
 
@@ -93,7 +94,10 @@ def test_the_stack_file_has_the_labs_addresses_keys_and_authorities(site: Site) 
     jump = settings["hosts"]["jumped"]["ssh"]["jumpHost"]
     assert (jump["address"], jump["hostKey"]) == ("172.29.8.10", site.ssh("jump").host_key)
     assert settings["acceptOs"] == ["debian-13"]
-    assert settings["network"]["eniAddresses"] == ["172.29.10.11", "172.29.10.12"]
+    assert set(config["aws:endpoints"][0].values()) == {f"http://172.29.10.1:{PORT}"}
+    assert set(config["aws:endpoints"][0]) == set(SERVICES)
+    assert config["aws:accessKey"] == ACCESS_KEY
+    assert settings["network"] == {"source": "lookup", "cluster": CLUSTER, "credentialProvider": "ssm"}
     assert config["edge-hosts:corporateCa"] == (site.paths.root / "ca" / "corporate.pem").read_text("utf-8")
     assert "10.231.7" not in render(site)
 
@@ -107,7 +111,7 @@ def test_only_what_differs_from_lab_to_lab_differs_from_the_committed_file(paths
         for host in hosts.values():
             host["hostKey"] = host.get("ssh", {}).get("jumpHost", {})["hostKey"] = "any"
     for config in (committed["config"], rendered["config"]):
-        for authority in ("paletteCa", "corporateCa", "clusterCa"):
+        for authority in ("paletteCa", "corporateCa"):
             config[f"edge-hosts:{authority}"] = "any"
     assert rendered == committed
 

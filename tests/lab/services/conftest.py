@@ -6,13 +6,15 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from agent_host import AgentHost, MakeHost
+from aws_stand import FACTS, Aws
 from service_stand import API_KEY, PORTS, TOKEN, Stand, make_deb
 
-from lab.services import Services, ServicesConfig
+from lab.services import Ports, Services, ServicesConfig
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +31,13 @@ def stand_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
         proxy_user="site", proxy_password="p@ss", api_key=API_KEY, ports=PORTS, registration_token=TOKEN,
         unhealthy_after=2.0, clients={"machine": "127.0.0.1"}, palette_rate=1000, palette_burst=1000,
     )  # fmt: skip
+    with _served(config) as (services, loop):
+        yield Stand(services, loop)
+
+
+@contextmanager
+def _served(config: ServicesConfig) -> Iterator[tuple[Services, asyncio.AbstractEventLoop]]:
+    """Run stand-ins in a thread of their own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -39,11 +48,35 @@ def stand_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
         return services
 
     services = asyncio.run_coroutine_threadsafe(make(), loop).result(30)
-    yield Stand(services, loop)
+    yield services, loop
     asyncio.run_coroutine_threadsafe(services.stop(), loop).result(30)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
     loop.close()
+
+
+@pytest.fixture(scope="session")
+def aws_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    """Start stand-ins with an AWS account once; moto takes its time to load."""
+    root = tmp_path_factory.mktemp("aws")
+    block = f"127.{os.getpid() % 200 + 20}.{os.getpid() // 200 % 250}"
+    ports = Ports(dns=15453, http=18180, https=18543, proxy=13228, aws=14566)
+    config = ServicesConfig(
+        root=root, services_ip=f"{block}.21", corporate_ip=f"{block}.22", gateway_ip=f"{block}.23",
+        eni_ips=(f"{block}.31", f"{block}.43"), region="eu-central-1", suite="bookworm", debs_dir=root, proxy_user="site",
+        proxy_password="p@ss", api_key=API_KEY, ports=ports, aws=FACTS,
+    )  # fmt: skip
+    with _served(config) as (services, loop):
+        assert services.aws is not None
+        asyncio.run_coroutine_threadsafe(services.aws.ready(), loop).result(60)
+        yield Aws(services, loop, f"http://{config.services_ip}:{ports.aws}")
+
+
+@pytest.fixture
+def aws(aws_session: Aws) -> Iterator[Aws]:
+    """Hand out the account, as new and without faults."""
+    yield aws_session
+    aws_session.as_new()
 
 
 @pytest.fixture
