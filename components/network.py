@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 import pulumi
-from pulumi import Output, Resource, ResourceOptions
+from pulumi import Input, Output, Resource, ResourceOptions
 
 from components import names
 from components.errors import said_plainly
 from components.secrets import Secrets
 from edge.network import NetworkFacts
 from edge.network_outputs import KEYS, site_facts
-from edge.network_source import Answer, NetworkQuestion, answer_of, ask_aws, full_name, judged
+from edge.network_question import NetworkQuestion
+from edge.network_source import Answer, answer_of, ask_aws, full_name, judged
 from edge.settings import LookupNetwork, ManagedNetwork, StackNetwork
 
 
@@ -26,7 +27,7 @@ class EksNetwork(pulumi.ComponentResource):
     """
 
     facts: Output[dict[str, Any]]
-    ready: Output[Sequence[Resource]]
+    ready: Sequence[Input[Resource]]
 
     def __init__(
         self,
@@ -51,9 +52,10 @@ class EksNetwork(pulumi.ComponentResource):
             self.facts, after = self._made_here(name, secrets)
         else:
             self.facts = not_known_here()
-        # An empty list changes no stored input of what waits for it. What is waited for is the Output itself: it fails
-        # with the facts, and carries the resources that they come from (also while its value is unknown).
-        self.ready = self.facts.apply(lambda _: list(after))
+        # Nothing is a resource here, and it is no stored input of what waits for it. What is waited for is the Output itself:
+        # it fails with the facts, and carries the resources that they come from (also while its value is unknown).
+        good: Any = self.facts.apply(lambda _: None)
+        self.ready = [*after, good]
         if isinstance(question.network, LookupNetwork) and answer is not None:
             self._warn(answer.facts, answer)
         self.register_outputs({"facts": self.facts})
@@ -78,9 +80,9 @@ class EksNetwork(pulumi.ComponentResource):
 
     def _made_here(self, name: str, secrets: Secrets) -> tuple[Output[dict[str, Any]], Sequence[Resource]]:
         """Return the facts of the objects that are made here, and what hosts wait for."""
-        from components.aws.managed import ManagedNetwork as MadeNetwork  # the AWS SDK takes its time to import
+        from components.aws.managed import ManagedNetwork as Made  # only who makes something waits for the SDK of AWS
 
-        made = MadeNetwork(
+        made = Made(
             names.child(name, "managed"),
             self._question,
             secrets,

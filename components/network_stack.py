@@ -11,12 +11,13 @@ from pulumi import Output, ResourceOptions
 from components import names
 from components.network import EksNetwork
 from components.secrets import Secrets
-from edge.aws.security import GroupRole, outbound_only, security_rules
+from edge.aws.security import OF_THE_CLUSTER, outbound_only, security_rules
 from edge.endpoints.partitions import partition_of
 from edge.network import NetworkFacts
 from edge.network_outputs import FORM, site_networks
+from edge.network_question import NetworkQuestion, question_of
 from edge.network_request import aws_side
-from edge.network_source import Answer, NetworkQuestion, answer_of, networks_of, question_of
+from edge.network_source import Answer, answer_of, networks_of
 from edge.settings import LookupNetwork, NetworkSettings
 
 
@@ -63,7 +64,7 @@ class EdgeNetwork(pulumi.ComponentResource):
             self._security_rules(question, answer, child)
         if network.identity is None:
             return facts
-        from components.aws.identity import HybridIdentity  # the AWS SDK takes its time to import
+        from components.aws.identity import HybridIdentity  # only who makes something waits for the SDK of AWS
 
         identity = HybridIdentity(
             f"{name}-identity",
@@ -90,10 +91,9 @@ class EdgeNetwork(pulumi.ComponentResource):
 
     def _security_rules(self, question: NetworkQuestion, answer: Optional[Answer], child: ResourceOptions) -> None:
         """Make the rules of all sites in the cluster's own group; EKS makes the inbound ones itself."""
-        from components.aws.security_rules import SecurityRules  # the AWS SDK takes its time to import
+        from components.aws.security_rules import SecurityRules  # only who makes something waits for the SDK of AWS
 
-        group: GroupRole = "cluster"
-        rules = security_rules(networks_of(question), roles=[group])
+        rules = security_rules(networks_of(question), roles=OF_THE_CLUSTER)
         unknown: Any = pulumi.UNKNOWN
         view = answer.view if answer else None
         SecurityRules(

@@ -56,7 +56,6 @@ OUTPUTS: Mapping[str, Mapping[str, Any]] = {
     "aws:route53/resolverEndpoint:ResolverEndpoint": {
         "ipAddresses": [{"subnetId": "a", "ip": "10.100.0.53"}, {"subnetId": "b", "ip": "10.100.1.53"}]
     },
-    "aws:iam/role:Role": {"arn": "arn:aws:iam::066635153087:role/of-the-recording"},
 }
 # What a vCenter answers to a look-up by name; an id tells what was asked for.
 LOOKUPS: Mapping[str, Mapping[str, Any]] = {

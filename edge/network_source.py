@@ -10,13 +10,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
-from edge.aws.access import AwsAccess
+from edge.aws import plan_rules
+from edge.aws.plan import network_plan, planned_facts
+from edge.aws.rules import findings_of
 from edge.aws.view import AwsView
 from edge.endpoints.partitions import partition_of
 from edge.errors import FactsError, SettingsError
@@ -24,79 +25,10 @@ from edge.facts import load_facts
 from edge.findings import Finding, errors
 from edge.network import NetworkFacts, network_rules
 from edge.network_outputs import site_facts
-from edge.settings.identity import Activation
+from edge.network_question import NetworkQuestion, question_of
 from edge.settings.network import LookupNetwork, ManagedNetwork, Network, StackNetwork
 from edge.settings.network_rules import outside
-from edge.settings.network_stack import AnySettings, NetworkSettings
-from edge.settings.site import SiteNetworks
-from edge.settings.stack import StackSettings
-from edge.settings.surroundings import addresses_around, networks_around
-from edge.stages import Stage
-
-
-@dataclass(frozen=True)
-class NetworkQuestion:
-    """What a source needs to know of the stack that asks.
-
-    `site` is the site's name, "" in a network stack; `sites` the networks of the sites of a network stack, empty in a site.
-    `hosts` are the addresses of the site's hosts, `kubernetes` the version that its release installs ("" = not judged),
-    `generations` the sum of their generations: how often machines of the site have registered, or will have. `os_names`,
-    `others` and `own` are what `edge.network.network_rules` wants to know of a site.
-    """
-
-    network: Network
-    region: str
-    stage: Stage
-    owner: str
-    aws: AwsAccess
-    site: str = ""
-    sites: Mapping[str, SiteNetworks] = field(default_factory=dict)
-    hosts: Mapping[str, IPv4Address] = field(default_factory=dict)
-    kubernetes: str = ""
-    activation: Activation | None = None
-    generations: int = 0
-    os_names: tuple[str, ...] = ()
-    others: Mapping[str, IPv4Address] = field(default_factory=dict)
-    own: Mapping[str, IPv4Network] = field(default_factory=dict)
-
-    @property
-    def owns_cluster(self) -> bool:
-        """Whether objects of the whole cluster may be made here: in a network stack, or where the site makes all of it."""
-        return not self.site or self.network.source == "managed"
-
-
-def question_of(settings: AnySettings) -> NetworkQuestion:
-    """Return the question of a stack."""
-    if isinstance(settings, NetworkSettings):
-        return NetworkQuestion(
-            network=settings.site.network,
-            region=settings.site.network.region or settings.region,
-            stage=settings.stage,
-            owner=settings.owner,
-            aws=settings.aws,
-            sites=settings.site.sites,
-        )
-    site = settings.site
-    return NetworkQuestion(
-        network=site.network,
-        region=site.network.region or settings.region,
-        stage=settings.stage,
-        owner=settings.owner,
-        aws=settings.aws,
-        site=site.name,
-        hosts={name: host.ip for name, host in site.hosts.items()},
-        kubernetes=settings.release.kubernetes,
-        activation=site.activation,
-        generations=sum(host.generation for host in site.hosts.values()),
-        os_names=tuple(sorted({name for host in settings.host_views() for name in host.accept_os})),
-        **_surroundings(settings),
-    )
-
-
-def _surroundings(settings: StackSettings) -> dict[str, Any]:
-    """Return what else a site has written down that a cluster's networks must not swallow."""
-    others = addresses_around(settings.site, settings.host_views(), settings.release)
-    return {"others": others, "own": networks_around(settings.site)}
+from edge.settings.network_stack import AnySettings
 
 
 @dataclass(frozen=True)
@@ -163,11 +95,12 @@ def judged(question: NetworkQuestion, facts: NetworkFacts, view: AwsView | None 
 
 def findings_about(question: NetworkQuestion, facts: NetworkFacts, view: AwsView | None = None) -> list[Finding]:
     """Return everything that the rules say about facts that were read, all at once."""
-    site: dict[str, Any] = {"os_names": question.os_names, "others": question.others, "own": question.own}
+    site: dict[str, Any] = {"os_names": question.os_names, "others": question.others}
+    if question.own:
+        site["own"] = question.own
     if view is not None:
-        from edge.aws.rules import findings_of  # the rules know what is asked, and so this module
-
-        return [_renamed(one, question) for one in findings_of(view, facts, question, datetime.now(UTC), **site)]
+        found = findings_of(view, facts, question, datetime.now(UTC), **site)
+        return [_renamed(one, question) for one in found]
     found = network_rules(facts, question.hosts, question.stage, kubernetes=question.kubernetes, **site)
     command = _update_command(question, facts)
     missing = outside(question.sites, facts.remote_node_cidrs, facts.remote_pod_cidrs, remedy=command)
@@ -218,18 +151,9 @@ def networks_of(question: NetworkQuestion) -> NetworkFacts:
     )
 
 
-def planned_facts(question: NetworkQuestion) -> NetworkFacts:
-    """Return what is known of a managed network before it is made; what AWS makes is empty."""
-    from edge.aws import plan  # it knows what is asked, and so this module
-
-    return plan.planned_facts(question)
-
-
 def plan_findings(question: NetworkQuestion) -> list[Finding]:
     """Return what is wrong with the making of a managed network: gateways, VPNs, private path, cluster."""
-    from edge.aws import plan, plan_rules
-
-    return plan_rules.plan_findings(plan.network_plan(question))
+    return list(plan_rules.plan_findings(network_plan(question)))
 
 
 # -- without an engine ------------------------------------------------------------------------------------------------

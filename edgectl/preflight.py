@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from edge.aws.view import AwsView
 from edge.checks.model import Result
-from edge.errors import AwsError, EdgeError, HostError
+from edge.errors import EdgeError, HostError
 from edge.inspection import hosts_to_look_at, look
-from edge.network import NetworkFacts
-from edge.network_source import Answer, ask_aws, question_of
+from edge.network_question import question_of
+from edge.network_source import Answer, ask_aws
 from edge.preflight import (
-    Looked,
     aws_results,
     network_results,
     network_stack_results,
@@ -95,23 +92,12 @@ def _network(settings: AnySettings, root: Path, file: Path | None) -> tuple[Answ
     except EdgeError as raised:
         error = raised
 
-    def looked() -> Looked:
+    def looked() -> Answer | None:
         if error is not None:
             raise error
-        found = answer if answer is not None and answer.view is not None else ask_aws(question_of(settings))
-        if found is None or found.view is None:
-            raise AwsError("was not asked.", remedy="run the command where AWS can be reached", where="AWS")
-        return Seen(found.view, found.facts)
+        return answer if answer is not None and answer.view is not None else ask_aws(question_of(settings))
 
     rows = aws_results(settings, looked) if file is None else []
     if error is not None and not any(row.status == "fail" for row in rows):
         rows = [*rows, unknown_network(settings, error)]
     return answer, rows
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What AWS answered, with the account as it was read."""
-
-    view: AwsView
-    facts: NetworkFacts

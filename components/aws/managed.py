@@ -1,7 +1,6 @@
 """`source: managed`: the AWS side of a site, or of many, made by this stack."""
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from typing import Any, Optional
 
 import pulumi
@@ -11,6 +10,7 @@ from pulumi import Input, InvokeOptions, Output, Resource, ResourceOptions
 from components import names
 from components.aws.cluster import ManagedCluster
 from components.aws.gateway import ManagedGateway
+from components.aws.identity import HybridIdentity
 from components.aws.making import Making
 from components.aws.private_path import PrivatePath
 from components.aws.security_rules import SecurityRules
@@ -25,7 +25,7 @@ from edge.endpoints.partitions import BY_ID
 from edge.errors import SettingsError
 from edge.findings import Finding, errors
 from edge.network import NetworkFacts
-from edge.network_source import NetworkQuestion
+from edge.network_question import NetworkQuestion
 
 LookUp = Callable[[NetworkQuestion], Optional[NetworkFacts]]
 
@@ -39,8 +39,9 @@ _PURPOSE: Mapping[GroupRole, str] = {
 def _ask_aws(question: NetworkQuestion) -> Optional[NetworkFacts]:
     """Return the facts of a cluster that exists. Raises AwsError."""
     # Botocore takes its time to import: only who asks waits for it.
-    facts: NetworkFacts = import_module("edge.aws.lookup").look_up(question).facts
-    return facts
+    from edge.aws.lookup import look_up
+
+    return look_up(question).facts
 
 
 class ManagedNetwork(pulumi.ComponentResource):
@@ -193,7 +194,7 @@ class ManagedNetwork(pulumi.ComponentResource):
         plan = self._plan
         if plan.identity is None:
             return {}
-        made = import_module("components.aws.identity").HybridIdentity(
+        made = HybridIdentity(
             self._making.name("identity"),
             plan.identity,
             provider=plan.credential_provider,

@@ -95,21 +95,10 @@ class SiteVpn(pulumi.ComponentResource):
                 found[f"tunnel{number}_ike_versions"] = list(vpn.ike)
         for number, tunnel in enumerate(vpn.tunnels, start=1):
             if tunnel.secret:
-                found[f"tunnel{number}_preshared_key"] = self._key(tunnel.secret, tunnel.where)
+                found[f"tunnel{number}_preshared_key"] = preshared_key(self._secrets, tunnel.secret, tunnel.where)
             if tunnel.inside_cidr:
                 found[f"tunnel{number}_inside_cidr"] = tunnel.inside_cidr
         return found
-
-    def _key(self, secret: str, where: str) -> Output[str]:
-        """Return a pre-shared key, still a secret. Raises SettingsError, without the key, for one that AWS refuses."""
-
-        def checked(key: str) -> str:
-            finding = key_finding(where, key)
-            if finding is not None:
-                raise SettingsError([finding])
-            return key
-
-        return self._secrets.get(secret).apply(checked)
 
     def _static_routes(self, connection: aws.ec2.VpnConnection) -> None:
         for cidr in self._plan.routes:
@@ -121,6 +110,18 @@ class SiteVpn(pulumi.ComponentResource):
                 opts=ResourceOptions(parent=self),
             )
             self.made.append(route)
+
+
+def preshared_key(secrets: Secrets, name: str, where: str) -> Output[str]:
+    """Return a pre-shared key, still a secret. Raises SettingsError, without showing the key, for one that AWS refuses."""
+
+    def checked(key: str) -> str:
+        finding = key_finding(where, key)
+        if finding is not None:
+            raise SettingsError([finding])
+        return key
+
+    return secrets.get(name).apply(checked)
 
 
 def transit_route(making: Making, plan: TransitRoutePlan, attachment: Input[str], parent: Resource) -> Resource:

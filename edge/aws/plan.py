@@ -26,7 +26,7 @@ from edge.aws.plan_parts import (
 from edge.endpoints import EndpointQuery, endpoint_table
 from edge.endpoints.partitions import partition_of
 from edge.network import NetworkFacts
-from edge.network_source import NetworkQuestion
+from edge.network_question import NetworkQuestion
 from edge.settings.managed import (
     ExistingGateway,
     Gateway,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edge.settings.identity import Identity
+from edge.settings.network import CredentialProvider
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ class NetworkPlan:
     region: str
     partition: str
     owner: str
-    credential_provider: str
+    credential_provider: CredentialProvider
     protect: bool
     sites: tuple[SitePlan, ...]
     nodes: tuple[str, ...]

@@ -19,6 +19,7 @@ from edge.network import NetworkFacts
 GroupRole = Literal["cluster", "endpoints", "resolver"]
 Direction = Literal["in", "out"]
 ROLES: tuple[GroupRole, ...] = ("cluster", "endpoints", "resolver")
+OF_THE_CLUSTER: tuple[GroupRole, ...] = ("cluster",)
 
 _ROLE_OF_SECTION: dict[str, GroupRole] = {
     "aws-cluster": "cluster",

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from edge.aws.access import AwsAccess
 from edge.findings import Finding, errors
-from edge.settings.aws_rules import identity_findings
 from edge.settings.network import GivenNetwork, LookupNetwork, ManagedNetwork, StackNetwork
 from edge.settings.site import NetworkStack, Site, SiteNetworks
 
@@ -47,6 +46,7 @@ def site_source_findings(site: Site) -> Iterator[Finding]:
 
 def network_stack_findings(stack: str, project: str, whole: NetworkStack, region: str | None) -> list[Finding]:
     """Return what the rules say about a network stack of the right shape. `region` is None when unknown."""
+    from edge.settings.aws_rules import identity_findings
     from edge.settings.rules import name_findings  # it uses this module, too
 
     found = [*name_findings(stack, project, whole.name, whole.stage), *_sources(whole), *_apart(whole)]
@@ -127,8 +127,10 @@ def _offline(
     network = whole.network
     if region is None or isinstance(network, LookupNetwork | StackNetwork) or errors(found):
         return
+    from edge.aws.plan import planned_facts
     from edge.network import NetworkFacts, network_rules
-    from edge.network_source import plan_findings, planned_facts, question_of  # they need the settings, too
+    from edge.network_question import question_of
+    from edge.network_source import plan_findings  # they need the settings, too
     from edge.settings.network_stack import NetworkSettings
 
     if isinstance(network, GivenNetwork):

@@ -272,7 +272,9 @@ def _known_facts(
         return NetworkFacts.written(site.network, region), []
     if not isinstance(site.network, ManagedNetwork) or release is None or not site.network.remote_node_cidrs:
         return None, []
-    from edge.network_source import plan_findings, planned_facts, question_of  # they need these settings, too
+    from edge.aws.plan import planned_facts  # they need these settings, too
+    from edge.network_question import question_of
+    from edge.network_source import plan_findings
 
     settings = StackSettings(stack=stack, project=project, root=Path(), site=site, release=release, region=region)
     question = question_of(settings)

@@ -16,7 +16,8 @@ import pytest
 from edge.aws.view import AwsView
 from edge.errors import AwsError, FactsError, SettingsError
 from edge.network import NetworkFacts
-from edge.network_source import Answer, NetworkQuestion, instead_of_aws, network_facts, question_of
+from edge.network_question import NetworkQuestion, question_of
+from edge.network_source import Answer, instead_of_aws, network_facts
 from edge.settings import NetworkSettings, StackSettings, load_any
 from edgectl import app
 from tests.unit.aws_samples import cluster_with
