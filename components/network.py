@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 import pulumi
-from pulumi import Output, Resource, ResourceOptions
+from pulumi import Input, Output, Resource, ResourceOptions
 
 from components import names
 from components.errors import said_plainly
@@ -27,7 +27,7 @@ class EksNetwork(pulumi.ComponentResource):
     """
 
     facts: Output[dict[str, Any]]
-    ready: Output[Sequence[Resource]]
+    ready: Sequence[Input[Resource]]
 
     def __init__(
         self,
@@ -52,9 +52,10 @@ class EksNetwork(pulumi.ComponentResource):
             self.facts, after = self._made_here(name, secrets)
         else:
             self.facts = not_known_here()
-        # An empty list changes no stored input of what waits for it. What is waited for is the Output itself: it fails
-        # with the facts, and carries the resources that they come from (also while its value is unknown).
-        self.ready = self.facts.apply(lambda _: list(after))
+        # Nothing is a resource here, and it is no stored input of what waits for it. What is waited for is the Output itself:
+        # it fails with the facts, and carries the resources that they come from (also while its value is unknown).
+        good: Any = self.facts.apply(lambda _: None)
+        self.ready = [*after, good]
         if isinstance(question.network, LookupNetwork) and answer is not None:
             self._warn(answer.facts, answer)
         self.register_outputs({"facts": self.facts})

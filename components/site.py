@@ -4,12 +4,13 @@ import gc
 import os
 import secrets as random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 import pulumi
 from pulumi import ResourceOptions
 
 from components import names
+from components.aws.activation import SiteActivation
 from components.hooks import Hooks
 from components.host import EdgeHost, EdgeHostArgs
 from components.network import EksNetwork
@@ -19,13 +20,10 @@ from components.token import RegistrationToken
 from components.version import instance_version
 from components.vsphere_machine import VsphereMachine
 from edge.network import NetworkFacts
-from edge.network_question import NetworkQuestion, question_of
+from edge.network_question import question_of
 from edge.network_source import answer_of
 from edge.settings import StackSettings
 from edge.site_exports import firewall_rows, profile_values
-
-if TYPE_CHECKING:
-    from components.aws.activation import SiteActivation
 
 # A site of hundreds of hosts makes millions of small objects that all live until the end of the run; the collector would
 # walk them again and again (half of the time for 200 hosts).
@@ -60,7 +58,11 @@ class EdgeSite(pulumi.ComponentResource):
             pulumi.log.warn(str(warning), self)
         child = ResourceOptions(parent=self)
         self.network = EksNetwork(f"{name}-network", question, args.secrets, child, answer=answer)
-        self.activation = self._activation(f"{name}-activation", question, args.secrets)
+        self.activation = (
+            SiteActivation(f"{name}-activation", question, self.network.facts, args.secrets, child)
+            if settings.site.activation
+            else None
+        )
         hooks = Hooks()
         version = instance_version(settings, args.secrets)
         self.token = RegistrationToken(f"{name}-token", settings, args.secrets, hooks, child)
@@ -78,14 +80,6 @@ class EdgeSite(pulumi.ComponentResource):
         vms.finish({name: one for name, one in machines.items() if isinstance(one, VsphereMachine)}, views)
         self.exports = self._exports(settings)
         self.register_outputs({"release": settings.release.id, "hosts": list(self.hosts)})
-
-    def _activation(self, name: str, question: NetworkQuestion, secrets: Secrets) -> Optional["SiteActivation"]:
-        """Return the site's SSM hybrid activation, None for a site without one."""
-        if question.activation is None:
-            return None
-        from components.aws.activation import SiteActivation  # the AWS SDK takes its time to import
-
-        return SiteActivation(name, question, self.network.facts, secrets, ResourceOptions(parent=self))
 
     def _exports(self, settings: StackSettings) -> dict[str, Any]:
         """Return the exports. A host's facts carry the id of the run that made them: an errored run leaves old ones."""

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from edge.aws.access import AwsAccess
 from edge.findings import Finding, errors
-from edge.settings.aws_rules import identity_findings
 from edge.settings.network import GivenNetwork, LookupNetwork, ManagedNetwork, StackNetwork
 from edge.settings.site import NetworkStack, Site, SiteNetworks
 
