@@ -271,8 +271,10 @@ def record(
     loop.set_default_executor(ThreadPoolExecutor(threads))
 
     def run() -> None:
-        program()
         root = get_root_resource()
+        if root is not None:
+            root.outputs = {}  # type: ignore[attr-defined]  # the SDK keeps one stack, with the exports of earlier runs
+        program()
         if root is not None:
             register_resource_outputs(root, getattr(root, "outputs", {}))
 
