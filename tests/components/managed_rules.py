@@ -219,7 +219,7 @@ def _facts(recording: Recording, plan: NetworkPlan) -> Iterator[str]:
     if plan.cluster:
         wanted |= {
             "security_groups": sorted([f"{_named('cluster-group')}-id", "sg-0123456789abcdef0"]),
-            "eni_addresses": ["10.100.0.10", "10.100.1.10"],
+            "eni_addresses": ["10.100.0.10", "10.101.1.10"],
             "service_cidr": "172.20.0.0/16",
             "cluster_name": "plants",
             "cluster_endpoint": "https://0123456789ABCDEF0123456789ABCDEF.gr7.eu-central-1.eks.amazonaws.com",

@@ -49,6 +49,7 @@ BREAKS = {
     "the cluster's own group": (CLUSTER, "[group, *plan.security_groups]", "[*plan.security_groups]"),
     "the service network": (CLUSTER, ', service_ipv4_cidr=plan.service_cidr', ""),
     "the interfaces": (CLUSTER, "for one in sorted(ids)", "for one in sorted(ids)[:1]"),
+    "whose interfaces": (CLUSTER, 'f"Amazon EKS {self._plan.name}"', '"Amazon EKS*"'),
     "the type of logs": (CLUSTER, "list(plan.log_types)", '["all"]'),
     "rules inside of a group": (MANAGED, "description=_PURPOSE[role],", "description=_PURPOSE[role], ingress=[],"),
     "what is waited for": (MANAGED, "self.resources += vpns[one.site].made", "pass"),
