@@ -9,7 +9,7 @@ from typing import Any
 from components.testing import SECRET_KEY, Recording, Registration
 from edge.aws import plan_objects as types
 from edge.aws.plan import network_plan
-from edge.aws.plan_objects import objects
+from edge.aws.plan_objects import objects, rules_of
 from edge.aws.plan_parts import NetworkPlan
 from edge.network_question import NetworkQuestion
 from tests.components import aws_network_api
@@ -46,7 +46,14 @@ def problems(recording: Recording, asked: NetworkQuestion) -> list[str]:
     found += [
         f"{one.name}: is a component and waits" for one in recording.resources if not one.custom and one.dependencies
     ]
-    return [*found, *_ways(recording, plan), *_secrets(recording), *_facts(recording, plan)]
+    return [
+        *found,
+        *_ways(recording, plan),
+        *_vpns(made, plan),
+        *_rules(made, plan),
+        *_secrets(recording),
+        *_facts(recording, plan),
+    ]
 
 
 def _named(key: str) -> str:
@@ -100,6 +107,50 @@ def _ways(recording: Recording, plan: NetworkPlan) -> Iterator[str]:
     if plan.vpc.secondary and _named("block-10.101.0.0/16") not in by_name[_named("subnet-10.101.1.0/24")].dependencies:
         yield "subnet: does not wait for its block"
     yield from _cluster(by_name, plan)
+
+
+def _vpns(made: list[Registration], plan: NetworkPlan) -> Iterator[str]:
+    """Yield what is wrong with the connections of the sites."""
+    by_name = {one.name: one for one in made}
+    for vpn in plan.vpns:
+        one = by_name[_named(vpn.key("vpn"))]
+        target = "transitGatewayId" if plan.gateway and plan.gateway.transit else "vpnGatewayId"
+        ends = {key for key in ("transitGatewayId", "vpnGatewayId") if one.plain(key)}
+        if ends != {target} or one.plain("staticRoutesOnly") is not vpn.static:
+            yield f"{one.name}: leads to {ends}, static={one.plain('staticRoutesOnly')}"
+        keys = [one.plain(f"tunnel{number}PresharedKey") for number, _ in enumerate(vpn.tunnels, start=1)]
+        if keys != [KEYS.get(tunnel.secret) for tunnel in vpn.tunnels]:
+            yield f"{one.name}: has other keys"
+
+
+def _rules(made: list[Registration], plan: NetworkPlan) -> Iterator[str]:
+    """Yield the rules of groups that say something else than the firewall request."""
+    said = {
+        (
+            one.type,
+            one.plain("securityGroupId"),
+            one.plain("ipProtocol"),
+            one.plain("fromPort"),
+            one.plain("toPort"),
+            one.plain("cidrIpv4"),
+            one.plain("description"),
+        )
+        for one in made
+        if one.type in (types.RULE_IN, types.RULE_OUT)
+    }
+    wanted = {
+        (
+            types.RULE_IN if rule.direction == "in" else types.RULE_OUT,
+            f"{_named(rule.role)}-group-id",
+            rule.protocol,
+            float(rule.port),
+            float(rule.port),
+            rule.cidr,
+            rule.reason,
+        )
+        for rule in rules_of(plan)
+    }
+    yield from (f"security group: {one} is not what was asked for" for one in said ^ wanted)
 
 
 def _cluster(by_name: Mapping[str, Registration], plan: NetworkPlan) -> Iterator[str]:
@@ -168,7 +219,7 @@ def _facts(recording: Recording, plan: NetworkPlan) -> Iterator[str]:
     if plan.cluster:
         wanted |= {
             "security_groups": sorted([f"{_named('cluster-group')}-id", "sg-0123456789abcdef0"]),
-            "eni_addresses": ["10.100.0.10", "10.100.1.10"],
+            "eni_addresses": ["10.100.0.10", "10.101.1.10"],
             "service_cidr": "172.20.0.0/16",
             "cluster_name": "plants",
             "cluster_endpoint": "https://0123456789ABCDEF0123456789ABCDEF.gr7.eu-central-1.eks.amazonaws.com",

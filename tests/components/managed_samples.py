@@ -17,7 +17,9 @@ from pulumi import Input, Output, ResourceOptions
 from components import names
 from components.aws.managed import ManagedNetwork
 from components.secrets import Secrets
+from components.testing import OUTPUTS as RECORDED
 from components.testing import Recording, record
+from edge.aws import plan_objects as types
 from edge.aws.access import AwsAccess
 from edge.network import NetworkFacts
 from edge.network_question import NetworkQuestion
@@ -66,7 +68,33 @@ SITES: dict[str, Any] = {
     },
 }
 ROLE_ARN = "arn:aws:iam::066635153087:role/plants-eks-0123456789"
-OUTPUTS: Mapping[str, Mapping[str, Any]] = {"aws:iam/role:Role": {"arn": ROLE_ARN, "name": "plants-eks-0123456789"}}
+ENDPOINT = "https://0123456789ABCDEF0123456789ABCDEF.gr7.eu-central-1.eks.amazonaws.com"
+OUTPUTS: Mapping[str, Mapping[str, Any]] = {
+    types.ROLE: {"arn": ROLE_ARN, "name": "plants-eks-0123456789"},
+    types.CLUSTER: {**RECORDED[types.CLUSTER], "endpoint": ENDPOINT},
+    types.VPN: {
+        "tunnel1Address": "3.64.0.1",
+        "tunnel2Address": "3.64.0.2",
+        "transitGatewayAttachmentId": "tgw-attach-of-the-recording",
+    },
+    types.RESOLVER: {
+        "ipAddresses": [{"subnetId": "b", "ip": "10.100.1.53"}, {"subnetId": "a", "ip": "10.100.0.53"}],
+    },
+}
+INTERFACES = {"eni-0a": "10.100.0.10", "eni-0b": "10.101.1.10"}
+LOOKUPS: Mapping[str, Any] = {
+    "aws:ec2/getNetworkInterfaces:getNetworkInterfaces": lambda asked: {"ids": _interfaces(asked["filters"])},
+    "aws:ec2/getNetworkInterface:getNetworkInterface": lambda asked: {"privateIp": INTERFACES[asked["id"]]},
+}
+
+
+def _interfaces(filters: list[dict[str, Any]]) -> list[str]:
+    """Return the interfaces of the cluster, unsorted; only the right question finds them."""
+    asked = {one["name"]: one["values"] for one in filters}
+    right = {"description": ["Amazon EKS plants"], "vpc-id": ["vpc-of-the-recording"]}
+    return sorted(INTERFACES, reverse=True) if asked == right else []
+
+
 TGW = "tgw-0123456789abcdef0"
 TRANSIT: dict[str, Any] = {
     "kind": "transitGateway",
@@ -137,6 +165,7 @@ def made(asked: NetworkQuestion, *, read: NetworkFacts | None = None, **options:
 
     config = {f"edge-hosts:{name}": value for name, value in KEYS.items()} | options.pop("config", {})
     options["outputs"] = {**OUTPUTS, **options.get("outputs", {})}
+    options["lookups"] = {**LOOKUPS, **options.get("lookups", {})}
     with _fake_identity():
         return record(
             program, project="edge-hosts", stack="plants-prod", config=config, secret_keys=sorted(config), **options

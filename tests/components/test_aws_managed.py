@@ -25,6 +25,7 @@ from tests.components.managed_samples import (
     CLUSTER,
     KEYS,
     OLD_VPC,
+    OUTPUTS,
     PREFIX,
     ROLE_ARN,
     SITES,
@@ -252,8 +253,6 @@ def test_the_ca_of_the_cluster_is_pem_text_in_the_facts() -> None:
 
 
 def _cluster_outputs() -> dict[str, Any]:
-    from components.testing import OUTPUTS
-
     return dict(OUTPUTS[types.CLUSTER])
 
 
