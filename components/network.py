@@ -65,8 +65,9 @@ class EksNetwork(pulumi.ComponentResource):
         organization = pulumi.get_organization() or "organization"  # without an engine there is none
         target = full_name(network.stack, organization, pulumi.get_project())
         reference = pulumi.StackReference(names.child(name, "stack"), target, ResourceOptions(parent=self))
-        # Key by key: one secret export of that stack would make all of them secrets.
-        outputs = Output.all(**{key: reference.get_output(key) for key in KEYS})
+        # One secret export of that stack makes all of them secrets; these are none. Of a stack that is not there the
+        # engine hands over nothing at all (seen on the engine), where the SDK's own functions would stumble.
+        outputs = Output.unsecret(reference.outputs).apply(lambda found: {key: (found or {}).get(key) for key in KEYS})
 
         def facts(given: dict[str, Any]) -> dict[str, Any]:
             question = self._question

@@ -59,9 +59,11 @@ def security_rules(
     # Neither the private path's flag nor the resolver's addresses decide what a group that exists must let through.
     asked = replace(facts, private_path="endpoints" in roles, inbound_resolvers=("resolver",), endpoint_services=())
     found: dict[tuple[object, ...], SecurityRule] = {}
-    for rule in (*_derived(firewall_rules(asked, ()), webhook_ports), *_from_the_vpc(facts)):
+    for rule in _derived(firewall_rules(asked, ()), webhook_ports):
         if rule.role in roles:
-            found.setdefault((rule.role, rule.key), rule)
+            # Two rows may ask for one rule; which of their reasons it gets must not follow from their order.
+            known = found.setdefault((rule.role, rule.key), rule)
+            found[rule.role, rule.key] = min(known, rule, key=lambda one: one.reason)
     return tuple(sorted(found.values(), key=_order))
 
 
@@ -79,13 +81,6 @@ def _derived(rows: Iterable[FirewallRule], webhook_ports: Collection[int]) -> It
         for cidr in _networks(row.source if row.direction == "in" else row.destination):
             for port in ports:
                 yield SecurityRule(role, row.direction, row.protocol, port, cidr, _description(row.reason))
-
-
-def _from_the_vpc(facts: NetworkFacts) -> Iterator[SecurityRule]:
-    """Yield what no site asks for: with private names, everything in the VPC is led to the endpoints, cloud nodes too."""
-    for cidr in facts.vpc_cidrs:
-        reason = "cloud nodes: private DNS leads them to the interface endpoints"
-        yield SecurityRule("endpoints", "in", "tcp", 443, cidr, reason)
 
 
 def _numbers(ports: str) -> list[int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge.endpoints.private import service_of
 from edge.endpoints.rows import ALWAYS, JOIN_ONGOING, PRIVATE_GUIDE, USER_GUIDE
-from edge.endpoints.rule import FirewallRule, both_ways, nodes_of, pods_of, resolvers_of, rule_of, webhooks_of
+from edge.endpoints.rule import FirewallRule, both_ways, nodes_of, pods_of, resolvers_of, rule_of, vpc_of, webhooks_of
 from edge.endpoints.site import DNS_SERVERS, KUBELET, PROTOCOLS
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def _private(facts: NetworkFacts) -> Iterator[FirewallRule]:
         services = ", ".join(sorted({service_of(name, facts.region) for name in facts.endpoint_services}))
         reason = f"AWS services through interface endpoints{f' ({services})' if services else ''}"
         ends = (f"{nodes_of(facts)}, {pods_of(facts)}", "interface endpoints")
+        yield rule_of("aws-endpoints", "in", "tcp", "443", ends, reason, PRIVATE_GUIDE, phase=ALWAYS)
+        reason, ends = "private DNS leads what runs in the VPC there, too", (vpc_of(facts), "interface endpoints")
         yield rule_of("aws-endpoints", "in", "tcp", "443", ends, reason, PRIVATE_GUIDE, phase=ALWAYS)
     for address in resolvers_of(facts):
         reason, ends = "names of private endpoints", (f"{DNS_SERVERS}, {nodes_of(facts)}", address)

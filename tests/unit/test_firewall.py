@@ -110,7 +110,10 @@ class TestRequest:
         assert not flows(rules_of(), "aws-resolver")
         facts = facts_of(private_path=True, inbound_resolvers=("10.100.0.2", "10.100.1.2"))
         rules = rules_of(facts)
-        assert flows(rules, "aws-endpoints") == {("in", "tcp", "443", f"{NODES}, {PODS}", "interface endpoints")}
+        assert flows(rules, "aws-endpoints") == {
+            ("in", "tcp", "443", f"{NODES}, {PODS}", "interface endpoints"),
+            ("in", "tcp", "443", "10.100.0.0/16", "interface endpoints"),
+        }
         assert flows(rules, "aws-resolver") == {
             ("in", protocol, "53", f"DNS servers of the site, {NODES}", address)
             for protocol in ("tcp", "udp")
@@ -123,7 +126,7 @@ class TestRequest:
     def test_a_private_path_names_its_services_and_asks_for_a_resolver_before_it_has_addresses(self) -> None:
         services = ("com.amazonaws.eu-central-1.ssm", "com.amazonaws.eu-central-1.ecr.api")
         rules = rules_of(facts_of(private_path=True, endpoint_services=services))
-        (one,) = [rule for rule in rules if rule.section == "aws-endpoints"]
+        one = next(rule for rule in rules if rule.section == "aws-endpoints" and rule.source != "10.100.0.0/16")
         assert one.reason == "AWS services through interface endpoints (ecr.api, ssm)"
         assert {rule.destination for rule in rules if rule.section == "aws-resolver"} == {"inbound resolver of the VPC"}
         sts = next(rule for rule in rules if rule.destination.startswith("sts."))
