@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.errors import ProgramError
-from components.testing import Recording
+from components.testing import OUTPUTS, Recording
 from edge.errors import FactsError, SettingsError
 from edge.facts import UNKNOWN
 from edge.network import NetworkFacts
@@ -218,7 +218,9 @@ def test_a_site_that_the_cluster_does_not_know_is_named_with_the_command_that_ad
 @pytest.mark.row("C2", "C4")
 def test_a_site_that_makes_its_own_network_waits_for_all_of_it() -> None:
     """Nothing stands in here: the components of the AWS side register what they would make."""
-    recording, preview = run(site_of("managed")), run(site_of("managed"), preview=True)
+    cluster = "aws:eks/cluster:Cluster"
+    answers = {cluster: {**OUTPUTS[cluster], "endpoint": FACTS.cluster_endpoint}}
+    recording, preview = run(site_of("managed"), answers=answers), run(site_of("managed"), preview=True)
     made = {one.name for one in recording.resources if one.custom and one.type.startswith("aws:")}
     assert len(made) > 10
     assert {one.name for one in preview.resources} == {one.name for one in recording.resources}
