@@ -24,7 +24,7 @@ BEGAN = time.monotonic()
 from edge.checks.values import checks_values  # noqa: E402
 from edge.endpoints import endpoint_table, query_for  # noqa: E402
 from edge.inspection import hosts_to_look_at, look, step_text  # noqa: E402
-from edge.network import NetworkFacts  # noqa: E402
+from edge.network_source import network_facts
 from edge.secrets import open_secrets  # noqa: E402
 from edge.settings import load_stack  # noqa: E402
 from edge.steps import bundle, login_command  # noqa: E402
@@ -61,7 +61,7 @@ class Bench:
         self.stack_file = stack_of_four(site)
         self.settings = load_stack("lab", ROOT, stack_file=self.stack_file)
         self.secrets = open_secrets("lab", ROOT, stack_file=site.paths.stack_file)
-        self.network = NetworkFacts.given(self.settings)
+        self.network = network_facts(self.settings, ROOT).facts
         self.hosts = hosts_to_look_at(self.settings, ())
         self.names = [host.name for host in self.hosts]
         self.checks = {host.name: step_text(self.settings, self.network, self.secrets, host) for host in self.hosts}

@@ -12,11 +12,11 @@ from components import names
 from components.network import EksNetwork
 from components.secrets import Secrets
 from edge.aws.security import OF_THE_CLUSTER, outbound_only, security_rules
+from edge.endpoints.firewall import network_stack_rules
 from edge.endpoints.partitions import partition_of
 from edge.network import NetworkFacts
 from edge.network_outputs import FORM, site_networks
 from edge.network_question import NetworkQuestion, question_of
-from edge.network_request import aws_side
 from edge.network_source import Answer, answer_of, networks_of
 from edge.settings import LookupNetwork, NetworkSettings
 
@@ -113,5 +113,11 @@ class EdgeNetwork(pulumi.ComponentResource):
             "run": os.environ.get("EDGE_HOSTS_RUN_ID") or random.token_hex(8),
             "network": facts,
             "sites": site_networks(settings.site.sites),
-            "firewall": facts.apply(lambda given: [rule.to_dict() for rule in aws_side(NetworkFacts.from_dict(given))]),
+            "firewall": facts.apply(lambda given: self._firewall(settings, NetworkFacts.from_dict(given))),
         }
+
+    @staticmethod
+    def _firewall(settings: NetworkSettings, facts: NetworkFacts) -> list[dict[str, Any]]:
+        """Return the firewall request: the AWS side, and what every site must open for it."""
+        ports = getattr(settings.site.network, "webhook_ports", ())
+        return [rule.to_dict() for rule in network_stack_rules(facts, settings.site.sites, webhook_ports=ports)]

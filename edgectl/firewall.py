@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from edge.endpoints.firewall import of_phases, site_rules
+from edge.endpoints.firewall import network_stack_rules, of_phases, site_rules
 from edge.endpoints.model import Phase
 from edge.endpoints.render import render
 from edge.network import NetworkFacts
-from edge.network_request import render_requests, requests
 from edge.settings import AnySettings, NetworkSettings, load_any
 from edgectl.network import FactsFile, asked
 
@@ -45,7 +44,7 @@ def command(
 ) -> None:
     """Print the firewall request of a site, sorted, so that two of them can be compared line by line.
 
-    Of a network stack: the AWS side, for all its sites together and for each of them.
+    Of a network stack: the AWS side with the lines of every site, then a part for each site.
     """
     settings = load_any(stack, root, stack_file=stack_file)
     facts = asked(settings, root, network_facts).facts
@@ -58,6 +57,8 @@ def request(settings: AnySettings, facts: NetworkFacts, form: Form, phases: list
     if phases:
         title += f", {' and '.join(sorted(set(phases)))} only"
     if isinstance(settings, NetworkSettings):
-        found = {name: of_phases(rules, phases) for name, rules in requests(facts, settings.site.sites).items()}
-        return render_requests(found, form.value, title=title)
-    return render(of_phases(site_rules(settings, facts), phases), form.value, title=title)
+        ports = getattr(settings.site.network, "webhook_ports", ())
+        rules = network_stack_rules(facts, settings.site.sites, webhook_ports=ports)
+    else:
+        rules = site_rules(settings, facts)
+    return render(of_phases(rules, phases), form.value, title=title)

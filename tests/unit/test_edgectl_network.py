@@ -217,26 +217,27 @@ def test_the_firewall_request_of_a_network_stack_has_a_part_for_every_site(
     network_file(alone, network(network=GIVEN))
     code, out, _ = run(capsys, "firewall", "plants-dev", "--root", alone)
     assert code == 0
-    titles = [line for line in out.splitlines() if line.startswith("# ")]
-    assert titles == [f"# Firewall request: plants (plants-dev), {name}" for name in ("all sites", "harbour", "plant")]
-    assert "Site: " not in out, "what a site opens itself is in the request of its own stack"
-    whole, harbour, plant = (part for part in out.split("# Firewall request: ")[1:])
-    assert "10.200.0.0/16, 10.201.0.0/16" in whole
-    assert "10.201.0.0/16" in harbour
-    assert "10.200.0.0/16" not in harbour
-    assert "10.200.0.0/16" in plant
+    assert [line for line in out.splitlines() if line.startswith("# ")] == ["# Firewall request: plants (plants-dev)"]
+    headings = [line.removeprefix("## ") for line in out.splitlines() if line.startswith("## ")]
+    assert headings[0] == "AWS: security groups of the cluster", "what the team of the account opens comes first"
+    assert {one.split(":")[0] for one in headings} == {"AWS", "Site harbour", "Site plant"}
     _, text, _ = run(capsys, "firewall", "plants-dev", "--root", alone, "--format", "json")
-    document = json.loads(text)
-    assert list(document["sites"]) == ["harbour", "plant"]
-    assert {rule["side"] for rule in document["rules"]} == {"aws"}
+    rules = json.loads(text)["rules"]
+    assert {rule.get("site") for rule in rules if rule["side"] == "site"} == {"harbour", "plant"}
+    nodes = {"harbour": "10.201.0.0/16", "plant": "10.200.0.0/16"}
+    inbound = {
+        rule["site"]: rule["destination"] for rule in rules if rule["ports"] == "10250" and rule["side"] == "site"
+    }
+    assert inbound == nodes, "each site opens its own hosts"
+    outbound = {rule["destination"] for rule in rules if rule["ports"] == "10250" and rule["side"] == "aws"}
+    assert outbound == set(nodes.values())
     rows = list(
         csv.DictReader(io.StringIO(run(capsys, "firewall", "plants-dev", "--root", alone, "--format", "csv")[1]))
     )
-    assert len(rows) == len(document["rules"]) + sum(map(len, document["sites"].values()))
-    assert {row["site"] for row in rows} == {"all sites", "harbour", "plant"}
+    assert len(rows) == len(rules)
     install = run(capsys, "firewall", "plants-dev", "--root", alone, "--phase", "install")[1]
-    assert "install only, all sites" in install
-    assert "0 rules" in install, "hosts do not need the cluster to be installed"
+    assert "install only" in install
+    assert "10250" not in install, "nobody asks the kubelet before a host has joined"
 
 
 @pytest.mark.row("C2")
