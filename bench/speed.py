@@ -24,7 +24,7 @@ BEGAN = time.monotonic()
 from edge.checks.values import checks_values  # noqa: E402
 from edge.endpoints import endpoint_table, query_for  # noqa: E402
 from edge.inspection import hosts_to_look_at, look, step_text  # noqa: E402
-from edge.network_source import network_facts
+from edge.network_source import network_facts  # noqa: E402
 from edge.secrets import open_secrets  # noqa: E402
 from edge.settings import load_stack  # noqa: E402
 from edge.steps import bundle, login_command  # noqa: E402
