@@ -48,6 +48,7 @@ lint: $(STAMP)  ## ruff and mypy
 docs: $(STAMP)  ## Write the generated parts of docs/ and schema/ again
 	@$(PY) -m edge.settings.reference
 	@$(PY) -m edge.checks.document
+	@$(PY) -m edge.aws.document
 
 engine: $(STAMP)  ## Install the pinned Pulumi CLI and plugins, where the network allows it
 	@$(PY) -m edgectl engine

@@ -1,18 +1,18 @@
 """The AWS networking outputs of a stack: region, cluster endpoint, ENIs, remote networks, credential provider."""
 
-import importlib
 from collections.abc import Sequence
 from typing import Any, Optional
 
 import pulumi
-from pulumi import Output, Resource, ResourceOptions
+from pulumi import Input, Output, Resource, ResourceOptions
 
 from components import names
 from components.errors import said_plainly
 from components.secrets import Secrets
 from edge.network import NetworkFacts
 from edge.network_outputs import KEYS, site_facts
-from edge.network_source import Answer, NetworkQuestion, answer_of, full_name, judged
+from edge.network_question import NetworkQuestion
+from edge.network_source import Answer, answer_of, ask_aws, full_name, judged
 from edge.settings import LookupNetwork, ManagedNetwork, StackNetwork
 
 
@@ -27,7 +27,7 @@ class EksNetwork(pulumi.ComponentResource):
     """
 
     facts: Output[dict[str, Any]]
-    ready: Output[Sequence[Resource]]
+    ready: Sequence[Input[Resource]]
 
     def __init__(
         self,
@@ -52,9 +52,10 @@ class EksNetwork(pulumi.ComponentResource):
             self.facts, after = self._made_here(name, secrets)
         else:
             self.facts = not_known_here()
-        # An empty list changes no stored input of what waits for it. What is waited for is the Output itself: it fails
-        # with the facts, and carries the resources that they come from (also while its value is unknown).
-        self.ready = self.facts.apply(lambda _: list(after))
+        # Nothing is a resource here, and it is no stored input of what waits for it. What is waited for is the Output itself:
+        # it fails with the facts, and carries the resources that they come from (also while its value is unknown).
+        good: Any = self.facts.apply(lambda _: None)
+        self.ready = [*after, good]
         if isinstance(question.network, LookupNetwork) and answer is not None:
             self._warn(answer.facts, answer)
         self.register_outputs({"facts": self.facts})
@@ -79,9 +80,14 @@ class EksNetwork(pulumi.ComponentResource):
 
     def _made_here(self, name: str, secrets: Secrets) -> tuple[Output[dict[str, Any]], Sequence[Resource]]:
         """Return the facts of the objects that are made here, and what hosts wait for."""
-        managed = importlib.import_module("components.aws.managed")
-        made = managed.ManagedNetwork(
-            names.child(name, "managed"), self._question, secrets, ResourceOptions(parent=self)
+        from components.aws.managed import ManagedNetwork as Made  # only who makes something waits for the SDK of AWS
+
+        made = Made(
+            names.child(name, "managed"),
+            self._question,
+            secrets,
+            ResourceOptions(parent=self),
+            look_up=_facts_from_aws,
         )
         return made.facts.apply(lambda given: self._checked(NetworkFacts.from_dict(given))), made.ready
 
@@ -94,6 +100,12 @@ class EksNetwork(pulumi.ComponentResource):
         """Say the warnings about the facts. Raises SettingsError when there are errors."""
         for finding in judged(self._question, facts, answer.view if answer else None):
             pulumi.log.warn(str(finding), self)
+
+
+def _facts_from_aws(question: NetworkQuestion) -> Optional[NetworkFacts]:
+    """Return the facts of a cluster that exists in a managed network, None where AWS is not asked."""
+    answer = ask_aws(question)
+    return answer.facts if answer else None
 
 
 def not_known_here() -> Output[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """A stack of kind `network`: the AWS side of many sites, and the one owner of what belongs to their cluster. No hosts."""
 
-import importlib
 import os
 import secrets as random
 from dataclasses import dataclass
@@ -12,11 +11,13 @@ from pulumi import Output, ResourceOptions
 from components import names
 from components.network import EksNetwork
 from components.secrets import Secrets
+from edge.aws.security import OF_THE_CLUSTER, outbound_only, security_rules
 from edge.endpoints.partitions import partition_of
 from edge.network import NetworkFacts
 from edge.network_outputs import FORM, site_networks
+from edge.network_question import NetworkQuestion, question_of
 from edge.network_request import aws_side
-from edge.network_source import NetworkQuestion, answer_of, question_of
+from edge.network_source import Answer, answer_of, networks_of
 from edge.settings import LookupNetwork, NetworkSettings
 
 
@@ -45,11 +46,13 @@ class EdgeNetwork(pulumi.ComponentResource):
             pulumi.log.warn(str(warning), self)
         child = ResourceOptions(parent=self)
         self.network = EksNetwork(f"{name}-network", question, args.secrets, child, answer=answer)
-        facts = self._own_objects(question, child)
+        facts = self._own_objects(question, answer, child)
         self.exports = self._exports(settings, facts)
         self.register_outputs({"sites": list(settings.site.sites)})
 
-    def _own_objects(self, question: NetworkQuestion, child: ResourceOptions) -> Output[dict[str, Any]]:
+    def _own_objects(
+        self, question: NetworkQuestion, answer: Optional[Answer], child: ResourceOptions
+    ) -> Output[dict[str, Any]]:
         """Make what this stack owns of a cluster of another tool, if anything, and return the facts with it.
 
         A managed network makes its own.
@@ -58,11 +61,12 @@ class EdgeNetwork(pulumi.ComponentResource):
         if not isinstance(network, LookupNetwork):
             return facts
         if network.security_group_rules:
-            rules = importlib.import_module("components.aws.security_rules")
-            rules.SecurityRules(f"{name}-rules", question, facts, child)
+            self._security_rules(question, answer, child)
         if network.identity is None:
             return facts
-        identity = importlib.import_module("components.aws.identity").HybridIdentity(
+        from components.aws.identity import HybridIdentity  # only who makes something waits for the SDK of AWS
+
+        identity = HybridIdentity(
             f"{name}-identity",
             network.identity,
             provider=network.credential_provider,
@@ -83,6 +87,21 @@ class EdgeNetwork(pulumi.ComponentResource):
         # What is given by its ARN, or is not used, stays as the look-up found it.
         return Output.all(facts=facts, **made).apply(
             lambda all_: all_["facts"] | {key: all_[key] for key in made if all_[key]}
+        )
+
+    def _security_rules(self, question: NetworkQuestion, answer: Optional[Answer], child: ResourceOptions) -> None:
+        """Make the rules of all sites in the cluster's own group; EKS makes the inbound ones itself."""
+        from components.aws.security_rules import SecurityRules  # only who makes something waits for the SDK of AWS
+
+        rules = security_rules(networks_of(question), roles=OF_THE_CLUSTER)
+        unknown: Any = pulumi.UNKNOWN
+        view = answer.view if answer else None
+        SecurityRules(
+            f"{self._name}-cluster",
+            group_id=view.cluster.cluster_group if view else Output.from_input(unknown),
+            rules=outbound_only(rules),
+            region=question.region,
+            opts=child,
         )
 
     def _exports(self, settings: NetworkSettings, facts: Output[dict[str, Any]]) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from components.token import RegistrationToken
 from components.version import instance_version
 from components.vsphere_machine import VsphereMachine
 from edge.network import NetworkFacts
-from edge.network_source import answer_of, question_of
+from edge.network_question import question_of
+from edge.network_source import answer_of
 from edge.settings import StackSettings
 from edge.site_exports import firewall_rows, profile_values
 

@@ -19,7 +19,7 @@ import pulumi
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, rpc
 from pulumi.runtime.mocks import MockMonitor, set_mocks
 from pulumi.runtime.resource import register_resource_outputs
-from pulumi.runtime.settings import get_root_resource
+from pulumi.runtime.settings import SETTINGS, get_root_resource, set_root_resource
 from pulumi.runtime.stack import run_pulumi_func
 
 SECRET_KEY = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the mark of a secret on the wire
@@ -38,6 +38,16 @@ OUTPUTS: Mapping[str, Mapping[str, Any]] = {
     },
     "pulumi-python:dynamic/edge:RegistrationToken": {"token": "token-of-the-recording"},
     "aws:ssm/activation:Activation": {"activationCode": "code-of-the-recording"},
+    "aws:eks/cluster:Cluster": {
+        "arn": "arn:aws:eks:eu-central-1:066635153087:cluster/of-the-recording",
+        "endpoint": "https://of-the-recording.example",
+        "certificateAuthority": {"data": ""},
+        "vpcConfig": {
+            "clusterSecurityGroupId": "sg-0123456789abcdef0",
+            "vpcId": "vpc-of-the-recording",
+            "subnetIds": [],
+        },
+    },
 }
 # What a vCenter answers to a look-up by name; an id tells what was asked for.
 LOOKUPS: Mapping[str, Mapping[str, Any]] = {
@@ -53,6 +63,12 @@ LOOKUPS: Mapping[str, Mapping[str, Any]] = {
     },
     "vsphere:index/getHost:getHost": {"resourcePoolId": "pool-of-the-host"},
     "vsphere:index/getComputeCluster:getComputeCluster": {"resourcePoolId": "pool-of-the-cluster"},
+}
+# What AWS answers to a look-up, from what it was asked. No address is made up: rules would judge it by the user's networks.
+AWS_LOOKUPS: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
+    "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {"accountId": "066635153087"},
+    "aws:ec2/getNetworkInterfaces:getNetworkInterfaces": lambda _: {"ids": []},
+    "aws:ec2/getSubnet:getSubnet": lambda asked: {"availabilityZone": f"zone-of-{asked['id']}"},
 }
 
 
@@ -132,8 +148,15 @@ def own_event_loop() -> Iterator[None]:
 class RecordingMocks(Mocks):
     """Answers every resource from a table by type, so that programs run to their end without an engine."""
 
-    def __init__(self, outputs: Optional[Mapping[str, Mapping[str, Any]]] = None, *, unknown: bool = False) -> None:
+    def __init__(
+        self,
+        outputs: Optional[Mapping[str, Mapping[str, Any]]] = None,
+        *,
+        unknown: bool = False,
+        lookups: Optional[Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]]] = None,
+    ) -> None:
         self._outputs = {**OUTPUTS, **(outputs or {})}
+        self._lookups = {**AWS_LOOKUPS, **(lookups or {})}
         self._unknown = unknown
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
@@ -147,6 +170,8 @@ class RecordingMocks(Mocks):
         return f"{args.name}-id", state
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], Optional[list[tuple[str, str]]]]:
+        if args.token in self._lookups:
+            return {"id": "of-the-recording", **args.args, **self._lookups[args.token](args.args)}, []
         if not args.token.startswith("vsphere:index/get"):
             raise NotImplementedError(f"the recording has no answer for {args.token}")
         kind = args.token.rsplit(":get", 1)[-1]
@@ -241,14 +266,16 @@ def record(
     preview: bool = False,
     outputs: Optional[Mapping[str, Mapping[str, Any]]] = None,
     threads: int = 16,
+    lookups: Optional[Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]]] = None,
     recording: Optional[Recording] = None,
 ) -> Recording:
     """Run `program` under recording mocks and return what it registered. Raises what the program raises.
 
-    In a `preview` everything that a resource would compute is unknown, as in the first preview of a new stack. `recording`
-    is filled and returned: it has what was registered also when the program fails.
+    In a `preview` everything that a resource would compute is unknown, as in the first preview of a new stack. `outputs`
+    and `lookups` replace what resources and look-ups answer, by type and token. `recording` is filled and returned: it has
+    what was registered also when the program fails.
     """
-    mocks = RecordingMocks(outputs, unknown=preview)
+    mocks = RecordingMocks(outputs, unknown=preview, lookups=lookups)
     monitor = RecordingMonitor(mocks, recording)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -263,6 +290,9 @@ def record(
             register_resource_outputs(root, getattr(root, "outputs", {}))
 
     try:
+        # The SDK keeps the first stack of a process, with its name and its exports, and what a failed program left behind.
+        set_root_resource(None)  # type: ignore[arg-type]
+        SETTINGS.outputs = set()
         pulumi.runtime.set_all_config(dict(config), secret_keys)
         set_mocks(mocks, project=project, stack=stack, preview=preview, monitor=monitor)
         loop.run_until_complete(run_pulumi_func(run))

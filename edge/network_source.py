@@ -6,19 +6,18 @@ network stack's exports reach the program as Outputs, so the program takes them 
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
-from edge.aws.access import AwsAccess
+from edge.aws import plan_rules
+from edge.aws.plan import network_plan, planned_facts
+from edge.aws.rules import findings_of
 from edge.aws.view import AwsView
 from edge.endpoints.partitions import partition_of
 from edge.errors import FactsError, SettingsError
@@ -26,83 +25,10 @@ from edge.facts import load_facts
 from edge.findings import Finding, errors
 from edge.network import NetworkFacts, network_rules
 from edge.network_outputs import site_facts
-from edge.settings.identity import Activation
-from edge.settings.managed import NewCluster
+from edge.network_question import NetworkQuestion, question_of
 from edge.settings.network import LookupNetwork, ManagedNetwork, Network, StackNetwork
 from edge.settings.network_rules import outside
-from edge.settings.network_stack import AnySettings, NetworkSettings
-from edge.settings.site import SiteNetworks
-from edge.settings.stack import StackSettings
-from edge.stages import Stage
-
-
-@dataclass(frozen=True)
-class NetworkQuestion:
-    """What a source needs to know of the stack that asks.
-
-    `site` is the site's name, "" in a network stack; `sites` the networks of the sites of a network stack, empty in a site.
-    `hosts` are the addresses of the site's hosts, `kubernetes` the version that its release installs ("" = not judged),
-    `generations` the sum of their generations: how often machines of the site have registered, or will have. `os_names`,
-    `others` and `own` are what `edge.network.network_rules` wants to know of a site.
-    """
-
-    network: Network
-    region: str
-    stage: Stage
-    owner: str
-    aws: AwsAccess
-    site: str = ""
-    sites: Mapping[str, SiteNetworks] = field(default_factory=dict)
-    hosts: Mapping[str, IPv4Address] = field(default_factory=dict)
-    kubernetes: str = ""
-    activation: Activation | None = None
-    generations: int = 0
-    os_names: tuple[str, ...] = ()
-    others: Mapping[str, IPv4Address] = field(default_factory=dict)
-    own: Mapping[str, IPv4Network] = field(default_factory=dict)
-
-    @property
-    def owns_cluster(self) -> bool:
-        """Whether objects of the whole cluster may be made here: in a network stack, or where the site makes all of it."""
-        return not self.site or self.network.source == "managed"
-
-
-def question_of(settings: AnySettings) -> NetworkQuestion:
-    """Return the question of a stack."""
-    if isinstance(settings, NetworkSettings):
-        return NetworkQuestion(
-            network=settings.site.network,
-            region=settings.site.network.region or settings.region,
-            stage=settings.stage,
-            owner=settings.owner,
-            aws=settings.aws,
-            sites=settings.site.sites,
-        )
-    site = settings.site
-    return NetworkQuestion(
-        network=site.network,
-        region=site.network.region or settings.region,
-        stage=settings.stage,
-        owner=settings.owner,
-        aws=settings.aws,
-        site=site.name,
-        hosts={name: host.ip for name, host in site.hosts.items()},
-        kubernetes=settings.release.kubernetes,
-        activation=site.activation,
-        generations=sum(host.generation for host in site.hosts.values()),
-        os_names=tuple(sorted({name for host in settings.host_views() for name in host.accept_os})),
-        **_surroundings(settings),
-    )
-
-
-def _surroundings(settings: StackSettings) -> dict[str, Any]:
-    """Return what else a site has written down that a cluster's networks must not swallow."""
-    around = part("edge.settings.surroundings")
-    if around is None:
-        return {}
-    views = settings.host_views()
-    others = around.addresses_around(settings.site, views, settings.release)
-    return {"others": others, "own": around.networks_around(settings.site)}
+from edge.settings.network_stack import AnySettings
 
 
 @dataclass(frozen=True)
@@ -119,7 +45,9 @@ LookUp = Callable[[NetworkQuestion], Answer | None]
 
 def _ask_aws(question: NetworkQuestion) -> Answer | None:
     """Return what AWS answers. Botocore takes its time to import, so only who asks waits for it."""
-    looked = importlib.import_module("edge.aws.lookup").look_up(question)
+    from edge.aws.lookup import look_up
+
+    looked = look_up(question)
     return Answer(looked.facts, looked.view)
 
 
@@ -170,11 +98,10 @@ def findings_about(question: NetworkQuestion, facts: NetworkFacts, view: AwsView
     site: dict[str, Any] = {"os_names": question.os_names, "others": question.others}
     if question.own:
         site["own"] = question.own
-    rules = part("edge.aws.rules")
-    if view is not None and rules is not None:
-        found = rules.findings_of(view, facts, question, datetime.now(UTC), **site)
-    else:
-        found = network_rules(facts, question.hosts, question.stage, kubernetes=question.kubernetes, **site)
+    if view is not None:
+        found = findings_of(view, facts, question, datetime.now(UTC), **site)
+        return [_renamed(one, question) for one in found]
+    found = network_rules(facts, question.hosts, question.stage, kubernetes=question.kubernetes, **site)
     command = _update_command(question, facts)
     missing = outside(question.sites, facts.remote_node_cidrs, facts.remote_pod_cidrs, remedy=command)
     return [*(_renamed(one, question) for one in found), *missing]
@@ -211,45 +138,22 @@ def _update_command(question: NetworkQuestion, facts: NetworkFacts) -> str:
     )
 
 
-def planned_facts(question: NetworkQuestion) -> NetworkFacts:
-    """Return what is known of a managed network before it is made; what AWS makes is empty."""
-    plan = part("edge.aws.plan")
-    planned: NetworkFacts = plan.planned_facts(question) if plan else _planned(question)
-    return planned
-
-
-def part(name: str) -> Any:
-    """Return a module of the AWS side, None where this build has none of it."""
-    return importlib.import_module(name) if importlib.util.find_spec(name) else None
-
-
-def _planned(question: NetworkQuestion) -> NetworkFacts:
-    network = question.network
-    if not isinstance(network, ManagedNetwork):
-        raise TypeError(f"a network of source {network.source} is not planned")
-    vpc, cluster = network.vpc, network.cluster
-    new = cluster if isinstance(cluster, NewCluster) else None
+def networks_of(question: NetworkQuestion) -> NetworkFacts:
+    """Return facts that know the networks of all sites of a network stack, and nothing else: what rules are made for."""
     sites = question.sites.values()
-    nodes = [*network.remote_node_cidrs, *(one for site in sites for one in site.remote_node_cidrs)]
-    pods = [*network.remote_pod_cidrs, *(one for site in sites for one in site.remote_pod_cidrs)]
-    own = () if vpc.cidr is None else (vpc.cidr, *vpc.secondary_cidrs)
     return NetworkFacts(
         region=question.region,
         partition=partition_of(question.region).id,
-        cluster_name=new.name if new else getattr(cluster, "existing", ""),
+        cluster_name=_cluster(question.network),
         cluster_endpoint="",
-        endpoint_mode=new.endpoint_mode if new else "private",
-        auth_mode=new.auth_mode if new else "API_AND_CONFIG_MAP",
-        vpc_cidrs=tuple(map(str, (*own, *vpc.cidrs))),
-        eni_subnets=tuple(map(str, (*(one.cidr for one in vpc.subnets), *vpc.subnet_ids.values()))),
-        service_cidr=str(new.service_cidr) if new else "",
-        remote_node_cidrs=tuple(dict.fromkeys(map(str, nodes))),
-        remote_pod_cidrs=tuple(dict.fromkeys(map(str, pods))),
-        credential_provider=network.credential_provider,
-        private_path=network.private_path,
-        inbound_resolvers=tuple(map(str, network.inbound_resolvers)),
-        kubernetes_version=new.kubernetes_version if new else "",
+        remote_node_cidrs=tuple(str(block) for site in sites for block in site.remote_node_cidrs),
+        remote_pod_cidrs=tuple(str(block) for site in sites for block in site.remote_pod_cidrs),
     )
+
+
+def plan_findings(question: NetworkQuestion) -> list[Finding]:
+    """Return what is wrong with the making of a managed network: gateways, VPNs, private path, cluster."""
+    return list(plan_rules.plan_findings(network_plan(question)))
 
 
 # -- without an engine ------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from edge.checks.catalogue import CATALOGUE, checks_at
 from edge.checks.model import Result, Status
@@ -14,7 +14,8 @@ from edge.cluster_rules import unknown_region
 from edge.errors import EdgeError, PaletteError, SecretsError
 from edge.findings import Finding, shorten
 from edge.network import NetworkFacts, network_rules
-from edge.network_source import findings_about, question_of
+from edge.network_question import question_of
+from edge.network_source import Answer, findings_about
 from edge.palette import PaletteClient
 from edge.registration.access import client_for
 from edge.registration.preflight import palette_findings
@@ -28,23 +29,10 @@ from edge.vm.hostkey import check_seed
 
 if TYPE_CHECKING:
     from edge.aws.rules_model import Verdict
-    from edge.aws.view import AwsView
     from edge.vcenter.reads import VcenterLook
 
 # A person waits for the answer, no engine does.
 _PATIENCE = 30.0
-
-
-class Looked(Protocol):
-    """What a look-up in AWS returns: the account as it was read, and the facts made of it."""
-
-    @property
-    def view(self) -> AwsView:
-        """The account."""
-
-    @property
-    def facts(self) -> NetworkFacts:
-        """The facts."""
 
 
 def settings_results(settings: AnySettings) -> list[Result]:
@@ -91,7 +79,7 @@ def network_results(settings: StackSettings, network: NetworkFacts, reports: Seq
     return rows or [Result(check, "", "pass", "consistent")]
 
 
-def aws_results(settings: AnySettings, look: Callable[[], Looked], now: datetime | None = None) -> list[Result]:
+def aws_results(settings: AnySettings, look: Callable[[], Answer | None], now: datetime | None = None) -> list[Result]:
     """Return what AWS says about the cluster and the way to it: a row or more for each `aws.*` check.
 
     `look` reads the account, and is called only where AWS is asked at all. An error of AWS is a red row, no exception:
@@ -113,6 +101,8 @@ def aws_results(settings: AnySettings, look: Callable[[], Looked], now: datetime
         seen = f"{error.where}: {error.message}" if error.where else error.message
         first = Result("aws.access", "", level, seen.rstrip("."), expected, error.remedy)
         return [first, *(Result(one, "", "skip", "not asked: AWS did not get that far") for one in checks[1:])]
+    if looked is None or looked.view is None:
+        return [Result(check, "", "skip", "AWS was not asked") for check in checks]
     from edge.aws.rules import aws_verdicts
 
     verdicts = aws_verdicts(looked.view, looked.facts, asked, now or datetime.now(UTC))
@@ -145,11 +135,14 @@ def _of_verdict(verdict: Verdict) -> list[Result]:
     return [Result(verdict.check, "", "skip", verdict.skipped)]
 
 
-def network_stack_results(settings: NetworkSettings, network: NetworkFacts) -> list[Result]:
-    """Return whether the networks of all sites fit the cluster that they share."""
+def network_stack_results(settings: NetworkSettings, network: NetworkFacts, *, judged: bool = False) -> list[Result]:
+    """Return whether the networks of all sites fit the cluster that they share; `judged`: AWS's own rows say the rest."""
     check = "control.network"
     known = {(finding.where, finding.problem) for finding in settings.warnings}
-    found = findings_about(question_of(settings), network)
+    if judged:
+        found = network_rules(network, {}, settings.stage, judged=True)
+    else:
+        found = findings_about(question_of(settings), network)
     if settings.site.network.source == "managed":
         found = without_unknown(found, network)
     rows = [_of_finding(check, one, settings) for one in found if (one.where, one.problem) not in known]

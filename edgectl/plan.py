@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from edge.errors import EdgeError, SettingsError
+from edge.errors import SettingsError
 from edge.facts import load_facts
 from edge.network import NetworkFacts
 from edge.network_source import Answer, instead_of_aws
@@ -26,8 +26,7 @@ def _recording(settings: AnySettings, root: Path, stack_file: Path | None, answe
     AWS is not asked: `answer` stands in for it. Where the network is not known the run is a preview, in which what
     follows from it is unknown; it registers the same resources.
     """
-    import pulumi
-
+    from components.errors import ProgramError
     from components.testing import record_program
     from edge.program_config import program_config
 
@@ -36,10 +35,8 @@ def _recording(settings: AnySettings, root: Path, stack_file: Path | None, answe
     try:
         with instead_of_aws(lambda _question: answer):
             return record_program(root, project=settings.project, stack=settings.stack, **given)
-    except pulumi.RunError as error:
-        if isinstance(error.__cause__, EdgeError):
-            raise error.__cause__ from None
-        raise
+    except ProgramError as refused:
+        raise refused.error from None
 
 
 def _unknown(settings: AnySettings, answer: Answer | None) -> bool:

@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from edge import preflight
 from edge.checks.model import Result
 from edge.errors import EdgeError, HostError
 from edge.inspection import hosts_to_look_at, look
-from edge.network import NetworkFacts
-from edge.network_source import Answer, ask_aws, question_of
+from edge.network_question import question_of
+from edge.network_source import Answer, ask_aws
 from edge.preflight import (
+    aws_results,
     network_results,
     network_stack_results,
     not_looked_at,
@@ -54,10 +54,12 @@ def command(
     if isinstance(settings, NetworkSettings) and host:
         unknown = "has no hosts: it is a network stack"
         raise HostError(unknown, remedy="leave out --host, or name a stack of one of its sites", where=stack)
-    network, about_network = _network(settings, root, network_facts)
+    answer, about_network = _network(settings, root, network_facts)
+    network = answer.facts if answer else None
     if isinstance(settings, NetworkSettings):
         rows = [*settings_results(settings), *secret_results(settings, secrets), *about_network]
-        rows += network_stack_results(settings, network) if network else ()
+        if answer:
+            rows += network_stack_results(settings, answer.facts, judged=answer.view is not None)
         report = report_of(settings.stack, settings.stage, (), rows)
         raise typer.Exit(publish(wide_console(), settings, report, (), files, name=name, skipped=skipped))
     hosts = hosts_to_look_at(settings, host or ())
@@ -81,7 +83,7 @@ def command(
     raise typer.Exit(publish(console, settings, report, looked, files, name=name, skipped=skipped))
 
 
-def _network(settings: AnySettings, root: Path, file: Path | None) -> tuple[NetworkFacts | None, list[Result]]:
+def _network(settings: AnySettings, root: Path, file: Path | None) -> tuple[Answer | None, list[Result]]:
     """Return the facts of the network, None when they cannot be had, and the rows of who was asked for them."""
     answer: Answer | None = None
     error: EdgeError | None = None
@@ -95,8 +97,7 @@ def _network(settings: AnySettings, root: Path, file: Path | None) -> tuple[Netw
             raise error
         return answer if answer is not None and answer.view is not None else ask_aws(question_of(settings))
 
-    judge = getattr(preflight, "aws_results", None)
-    rows: list[Result] = judge(settings, looked) if judge is not None and file is None else []
+    rows = aws_results(settings, looked) if file is None else []
     if error is not None and not any(row.status == "fail" for row in rows):
         rows = [*rows, unknown_network(settings, error)]
-    return (answer.facts if answer else None), rows
+    return answer, rows

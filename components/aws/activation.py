@@ -11,7 +11,7 @@ from components.secrets import Secrets
 from edge.aws import activation as rules
 from edge.aws.iam import role_in
 from edge.network import NetworkFacts
-from edge.network_source import NetworkQuestion
+from edge.network_question import NetworkQuestion
 from edge.settings.aws_values import shown_timestamp
 from edge.settings.identity import MadeActivation
 

@@ -21,8 +21,8 @@ from edge.endpoints.partitions import partition_of
 from edge.errors import AwsError, SettingsError
 from edge.findings import Finding
 from edge.network import NetworkFacts
-from edge.network_source import NetworkQuestion
-from edge.settings.identity import ROLE_NAME, Identity
+from edge.network_question import NetworkQuestion
+from edge.settings.identity import ROLE_NAME, GivenActivation, Identity
 from edge.settings.managed import NamedCluster
 from edge.settings.network import LookupNetwork, ManagedNetwork
 
@@ -56,7 +56,7 @@ def look_up(question: NetworkQuestion, clients: AwsClients | None = None) -> Loo
     reader = Reader(clients or BotocoreClients(replace(question.aws, region=question.region)))
     cluster = _cluster(reader, name)
     refuse_unfit(cluster, reader.clients.region, where)
-    view = read_view(reader, cluster, _wanted_role(network), question.owner)
+    view = read_view(reader, cluster, _wanted_role(network), *_whose_activations(question))
     return Looked(view, facts_of(view, network))
 
 
@@ -85,13 +85,21 @@ def _wanted_role(network: LookupNetwork | ManagedNetwork) -> WantedRole:
     return WantedRole(identity.role.name or ROLE_NAME, made_here=True, setting="site.network.identity.role.name")
 
 
+def _whose_activations(question: NetworkQuestion) -> tuple[str, str]:
+    """Return whose activations are read, and the id of one that is given; ("", "") where the site has none."""
+    if question.activation is None:
+        return "", ""
+    return question.owner, question.activation.id if isinstance(question.activation, GivenActivation) else ""
+
+
 def refuse_unfit(cluster: ClusterView, region: str, setting: str) -> None:
     """Raise AwsError for a cluster that can have no hybrid nodes now; everything that is wrong with it at once.
 
-    EKS User Guide, hybrid nodes: the cluster is active, its addresses are IPv4, and it has remote node networks.
+    EKS User Guide, hybrid nodes: the cluster is active, its addresses are IPv4, and it has remote node networks. One that
+    is being updated works meanwhile; the rules say so.
     """
     wrong: list[tuple[str, str]] = []
-    if cluster.status != "ACTIVE":
+    if cluster.status not in ("ACTIVE", "UPDATING"):
         wrong.append((f"is {cluster.status or 'of no known status'}, not ACTIVE", _until_active(cluster)))
     if cluster.ip_family != "ipv4":
         fix = f"make a cluster of family ipv4 and name it as `{setting}`; the family of a cluster cannot be changed"
@@ -113,7 +121,7 @@ def refuse_unfit(cluster: ClusterView, region: str, setting: str) -> None:
 
 
 def _until_active(cluster: ClusterView) -> str:
-    if cluster.status in ("CREATING", "UPDATING", "PENDING"):
+    if cluster.status in ("CREATING", "PENDING"):
         return f"wait for it (`aws eks wait cluster-active --name {cluster.name}`) and run the same command again"
     return "look at the cluster in the EKS console, and repair it or name another one"
 
@@ -123,6 +131,9 @@ def facts_of(view: AwsView, network: LookupNetwork | ManagedNetwork) -> NetworkF
     cluster = view.cluster
     written = network.model_fields_set
     seen = {address for one in view.resolvers for address in one.addresses}
+    if endpoint_mode(cluster) == "publicAndPrivate":
+        # That the site's DNS asks them for the API server's name is something that only the site can say.
+        seen = set()
     resolvers = tuple(map(str, network.inbound_resolvers)) if "inbound_resolvers" in written else addresses(seen)
     return NetworkFacts(
         region=view.region,

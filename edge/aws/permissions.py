@@ -9,9 +9,36 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Actions:
+    """The IAM actions of one type of object; `what` says in words what is made, `note` what a policy must know beside."""
+
+    what: str
+    create: tuple[str, ...]
+    read: tuple[str, ...]
+    update: tuple[str, ...]
+    delete: tuple[str, ...]
+    note: str = ""
+
+    def all(self) -> tuple[str, ...]:
+        """Return every action once, sorted."""
+        return tuple(sorted({*self.create, *self.read, *self.update, *self.delete}))
+
+
+def table(made: Mapping[str, Actions]) -> str:
+    """Return what is made, with the actions of each deed, as a Markdown table; notes below it."""
+    rows = ["| what | type | create | read | update | delete |", "| --- | --- | --- | --- | --- | --- |"]
+    for type_, one in made.items():
+        deeds = (", ".join(f"`{action}`" for action in deed) for deed in (one.create, one.read, one.update, one.delete))
+        rows.append(f"| {one.what} | `{type_}` | {' | '.join(deeds)} |")
+    notes = [f"- {one.what}: {one.note}" for one in made.values() if one.note]
+    return "\n".join([*rows, "", *notes]).rstrip()
+
 
 Scope = Literal["all", "cluster", "accessEntry", "role", "policy"]
 

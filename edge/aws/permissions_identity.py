@@ -8,29 +8,15 @@ change makes a new object.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Actions:
-    """The IAM actions of one resource type; `note` says what a policy has to know beside them."""
-
-    create: tuple[str, ...]
-    read: tuple[str, ...]
-    update: tuple[str, ...]
-    delete: tuple[str, ...]
-    note: str = ""
-
-    def all(self) -> tuple[str, ...]:
-        """Return every action once, sorted."""
-        return tuple(sorted({*self.create, *self.read, *self.update, *self.delete}))
-
+from edge.aws.permissions import Actions
 
 _ROLE_TO_SERVICE = "iam:PassRole"
 _TAGS = ("rolesanywhere:TagResource", "rolesanywhere:UntagResource")
 
 IDENTITY_ACTIONS: Mapping[str, Actions] = {
     "aws:iam/role:Role": Actions(
+        what="hybrid nodes role",
         create=("iam:CreateRole", "iam:TagRole"),
         read=(
             "iam:GetRole",
@@ -52,24 +38,28 @@ IDENTITY_ACTIONS: Mapping[str, Actions] = {
         note="PutRolePermissionsBoundary and DeleteRolePermissionsBoundary only with `permissionsBoundary`.",
     ),
     "aws:iam/rolePolicy:RolePolicy": Actions(
+        what="its own policy",
         create=("iam:PutRolePolicy",),
         read=("iam:GetRolePolicy",),
         update=("iam:PutRolePolicy",),
         delete=("iam:DeleteRolePolicy",),
     ),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": Actions(
+        what="AWS's policies for it",
         create=("iam:AttachRolePolicy",),
         read=("iam:ListAttachedRolePolicies",),
         update=(),
         delete=("iam:DetachRolePolicy",),
     ),
     "aws:eks/accessEntry:AccessEntry": Actions(
+        what="HYBRID_LINUX access entry",
         create=("eks:CreateAccessEntry", "eks:TagResource"),
         read=("eks:DescribeAccessEntry",),
         update=("eks:UpdateAccessEntry", "eks:TagResource", "eks:UntagResource"),
         delete=("eks:DeleteAccessEntry",),
     ),
     "aws:rolesanywhere/trustAnchor:TrustAnchor": Actions(
+        what="trust anchor",
         create=("rolesanywhere:CreateTrustAnchor", _TAGS[0]),
         read=("rolesanywhere:GetTrustAnchor", "rolesanywhere:ListTagsForResource"),
         update=(
@@ -82,6 +72,7 @@ IDENTITY_ACTIONS: Mapping[str, Actions] = {
         note="The first one of an account also needs iam:CreateServiceLinkedRole for rolesanywhere.amazonaws.com.",
     ),
     "aws:rolesanywhere/profile:Profile": Actions(
+        what="profile of Roles Anywhere",
         create=("rolesanywhere:CreateProfile", _TAGS[0], _ROLE_TO_SERVICE),
         read=("rolesanywhere:GetProfile", "rolesanywhere:ListTagsForResource"),
         update=(
@@ -95,6 +86,7 @@ IDENTITY_ACTIONS: Mapping[str, Actions] = {
         note="PassRole on the hybrid nodes role, for rolesanywhere.amazonaws.com.",
     ),
     "aws:ssm/activation:Activation": Actions(
+        what="SSM hybrid activation of a site",
         create=("ssm:CreateActivation", "ssm:AddTagsToResource", _ROLE_TO_SERVICE),
         read=("ssm:DescribeActivations",),
         update=(),

@@ -42,10 +42,10 @@ class _Network:
     resolvers: tuple[ResolverView, ...]
 
 
-def read_view(reader: Reader, cluster: ClusterView, role: WantedRole, owner: str = "") -> AwsView:
+def read_view(reader: Reader, cluster: ClusterView, role: WantedRole, owner: str = "", activation: str = "") -> AwsView:
     """Return everything about a cluster that was read. Raises AwsError.
 
-    `owner`: whose activations are read (project and stack), "" for none.
+    `owner`: whose activations are read (project and stack), "" for none; `activation`: the id of one more.
     """
     id_ = cluster.vpc_id
     with reader.together() as together:
@@ -53,7 +53,9 @@ def read_view(reader: Reader, cluster: ClusterView, role: WantedRole, owner: str
         network = together.start(_network, reader, cluster)
         hosts = together.start(_identity, reader, cluster, role)
         tunnels = together.start(reader.optional, (), vpcs.read_tunnels, reader, id_)
-        activations = together.start(reader.optional, (), identity.read_activations, reader, owner) if owner else None
+        activations = (
+            together.start(reader.optional, (), identity.read_activations, reader, owner, activation) if owner else None
+        )
     entries, found_role = hosts.result()
     found = network.result()
     return AwsView(

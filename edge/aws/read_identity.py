@@ -148,8 +148,8 @@ def document(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def read_activations(reader: Reader, owner: str) -> tuple[ActivationView, ...]:
-    """Return the SSM activations that carry the tag of this owner."""
+def read_activations(reader: Reader, owner: str, given: str = "") -> tuple[ActivationView, ...]:
+    """Return the SSM activations that carry the tag of this owner, and the one with the id `given`, whoever made it."""
     found = reader.pages("ssm:DescribeActivations", "ActivationList")
     views = (
         ActivationView(
@@ -163,5 +163,6 @@ def read_activations(reader: Reader, owner: str) -> tuple[ActivationView, ...]:
         )
         for one in found
         if (tags := {tag["Key"]: tag["Value"] for tag in one.get("Tags") or ()}).get(OWNER_TAG) == owner
+        or one["ActivationId"] == given
     )
     return tuple(sorted(views, key=lambda one: one.id))

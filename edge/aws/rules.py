@@ -16,7 +16,7 @@ from edge.checks.catalogue import CATALOGUE, checks_at
 from edge.errors import SettingsError
 from edge.findings import Finding, errors
 from edge.network import NetworkFacts, network_rules
-from edge.network_source import NetworkQuestion
+from edge.network_question import NetworkQuestion
 from edge.settings.network import LookupNetwork, ManagedNetwork
 from edge.stages import Stage
 

@@ -11,7 +11,7 @@ from edge.aws.view import AwsView, RuleView
 from edge.checks.model import CheckLevel
 from edge.findings import Finding
 from edge.network import NetworkFacts
-from edge.network_source import NetworkQuestion
+from edge.network_question import NetworkQuestion
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,7 @@ def _checked_network(given: _Input, *, where: str) -> NetworkSettings:
     region = _region(given, findings)
     exact, whole, hidden = _shape(given, findings)
     if isinstance(whole, NetworkStack):
-        found = network_stack_findings(given.stack, given.project, whole, region, given.aws.get("region"))
+        found = network_stack_findings(given.stack, given.project, whole, region)
         findings += [one for one in found if not _under(one.where, hidden)]
     if errors(findings) or not isinstance(exact, NetworkStack) or region is None:
         raise SettingsError(_unique(errors(findings)), where=where)
@@ -270,7 +270,7 @@ def _site(given: _Input, release: releases.Release | None, region: str | None, f
     if isinstance(whole, Site):
         findings += [
             one
-            for one in site_findings(given.stack, given.project, whole, release, region, given.aws.get("region"))
+            for one in site_findings(given.stack, given.project, whole, release, region)
             if not _under(one.where, hidden)
         ]
     return site if isinstance(site, Site) else None

@@ -34,36 +34,24 @@ _A_FACT = re.compile(r"site\.network\.([a-zA-Z]+)(?:\[([0-9]+)\])?")
 _OWNER = "the one stack of kind network that knows all sites of the cluster"
 
 
-def site_source_findings(site: Site, aws_region: object) -> Iterator[Finding]:
+def site_source_findings(site: Site) -> Iterator[Finding]:
     """Yield what a site says about its AWS side that it may not, or that does not fit together."""
     network = site.network
     if isinstance(network, LookupNetwork):
         yield from _only_in_a_network_stack(network)
-    if isinstance(network, ManagedNetwork):
-        if not network.remote_node_cidrs:
-            yield Finding(
-                "site.network.remoteNodeCidrs", None, "is empty: a cluster without them accepts no hybrid node",
-                "Write the networks of the hosts.",
-            )  # fmt: skip
-        if network.vpn and network.gateway is None:
-            yield _no_gateway("site.network.vpn")
-        yield from _one_region(network.region, aws_region)
+    if isinstance(network, ManagedNetwork) and not network.remote_node_cidrs:
+        problem = "is empty: a cluster without them accepts no hybrid node"
+        yield Finding("site.network.remoteNodeCidrs", None, problem, "Write the networks of the hosts.")
 
 
-def network_stack_findings(
-    stack: str, project: str, whole: NetworkStack, region: str | None, aws_region: object
-) -> list[Finding]:
+def network_stack_findings(stack: str, project: str, whole: NetworkStack, region: str | None) -> list[Finding]:
     """Return what the rules say about a network stack of the right shape. `region` is None when unknown."""
-    from edge.network_source import part
+    from edge.settings.aws_rules import identity_findings
     from edge.settings.rules import name_findings  # it uses this module, too
 
     found = [*name_findings(stack, project, whole.name, whole.stage), *_sources(whole), *_apart(whole)]
     network = whole.network
-    if isinstance(network, ManagedNetwork) or (isinstance(network, LookupNetwork) and network.security_group_rules):
-        found += _one_region(network.region, aws_region)
-    identities = part("edge.settings.aws_rules")
-    if identities is not None:
-        found += identities.identity_findings(network, "site.network")
+    found += identity_findings(network, "site.network")
     if isinstance(network, GivenNetwork):
         known = (map(str, network.remote_node_cidrs), map(str, network.remote_pod_cidrs))
         found += outside(whole.sites, *known, remedy="Add it to those of `network`, or correct it.")
@@ -90,8 +78,6 @@ def _sources(whole: NetworkStack) -> Iterator[Finding]:
         if network.vpn:
             problem = "is the VPN of one site, but a network stack has several"
             yield Finding("site.network.vpn", None, problem, "Write it as `sites.NAME.vpn`.")
-        if vpns and network.gateway is None:
-            yield _no_gateway(f"site.sites.{vpns[0]}.vpn")
     else:
         for name in vpns:
             problem = f"is made with `source: managed` only, and the source is {network.source}"
@@ -105,19 +91,6 @@ def _only_in_a_network_stack(network: LookupNetwork) -> Iterator[Finding]:
     if network.security_group_rules:
         problem = f"makes rules of the cluster's own security group, which belong to {_OWNER}"
         yield Finding("site.network.securityGroupRules", True, problem, "Move it there.")
-
-
-def _no_gateway(where: str) -> Finding:
-    problem = "leads to no gateway: `network.gateway` is missing"
-    return Finding(where, None, problem, "Write `gateway: {kind: virtualGateway}`, or name one that exists.")
-
-
-def _one_region(own: str | None, aws_region: object) -> Iterator[Finding]:
-    """Objects are made where the provider works, which knows `aws:region` only."""
-    if own is not None and own != aws_region:
-        seen = f"`aws:region` is {aws_region}" if aws_region else "`aws:region` is missing"
-        problem = f"is not where objects are made: {seen}"
-        yield Finding("site.network.region", own, problem, f"Write `aws:region: {own}` below `config:`.")
 
 
 def _apart(whole: NetworkStack) -> Iterator[Finding]:
@@ -154,8 +127,10 @@ def _offline(
     network = whole.network
     if region is None or isinstance(network, LookupNetwork | StackNetwork) or errors(found):
         return
+    from edge.aws.plan import planned_facts
     from edge.network import NetworkFacts, network_rules
-    from edge.network_source import planned_facts, question_of  # they need the settings, too
+    from edge.network_question import question_of
+    from edge.network_source import plan_findings  # they need the settings, too
     from edge.settings.network_stack import NetworkSettings
 
     if isinstance(network, GivenNetwork):
@@ -163,9 +138,11 @@ def _offline(
         return
     access = AwsAccess(region=region)
     settings = NetworkSettings(stack=stack, project=project, root=Path(), site=whole, region=region, aws=access)
-    facts = planned_facts(question_of(settings))
+    question = question_of(settings)
+    facts = planned_facts(question)
     for one in without_unknown(network_rules(facts, {}, whole.stage), facts):
         yield at_its_place(one, facts, network, whole)
+    yield from plan_findings(question)
 
 
 def without_unknown(found: list[Finding], facts: object) -> list[Finding]:

@@ -51,13 +51,14 @@ _INTRO = """# Configuration
 
 This file is written by `python -m edge.settings.reference`; edit the descriptions in `edge/settings/` instead.
 
-One stack file, `Pulumi.STACK.yaml`, holds what is true of one site. Below `config:` stand
+One stack file, `Pulumi.STACK.yaml`, holds what is true of one site, or of the network of many sites. Below `config:` stand
 
 | key | what |
 | --- | --- |
 | `aws:region` | AWS region of the cluster |
-| `edge-hosts:release` | name of a file in `releases/`: all versions that were tested together |
-| `edge-hosts:site` | the site, described below |
+| `aws:profile`, `aws:assumeRoles`, ... | how AWS is reached, as the AWS provider of Pulumi reads it; nothing is needed for `source: given` |
+| `edge-hosts:release` | name of a file in `releases/`: all versions that were tested together; a network stack has none |
+| `edge-hosts:site` | the site, or the network of many sites, described below |
 | `edge-hosts:NAME` | a secret (`pulumi config set --secret NAME`), or a plain value that the site names |
 
 `python -m edgectl check STACK` checks all of it without a network or an account, and lists the secrets that are needed.
@@ -72,6 +73,28 @@ key beside `site`.
 """
 
 
+_NETWORK = """## The network: `site.network`
+
+Where the facts about cluster, VPC and networks come from. What follows from them is the same for every source.
+
+| source | who knows the values | asks or makes in AWS |
+| --- | --- | --- |
+| `given` | this file | nothing |
+| `lookup` | an existing cluster | asked at every run, and by `edgectl` |
+| `stack` | a stack of kind network | nothing; the exports of that stack are read |
+| `managed` | this stack | makes VPC, gateway, VPN, endpoints and cluster, as far as they are written down |
+
+Wrong values stop the program before any host is touched, with everything that is wrong at once.
+"""
+
+_KINDS = """## Other kinds of stacks
+
+A stack of kind `network` has no hosts and no release. It knows all sites of a cluster and is the one owner of what belongs
+to the cluster: remote networks, security-group rules, role and access entry. Its sites read its exports, with
+`source: stack`; each gets its own networks and hears of those of the others.
+"""
+
+
 def reference_text() -> str:
     """Return the whole page."""
     pages = _Pages()
@@ -82,20 +105,20 @@ def reference_text() -> str:
 def _sites(pages: _Pages) -> Iterator[str]:
     yield "## The site\n"
     yield from pages.model("site", Site, skip=("network", "hosts"))
-    yield "## The network: `site.network`\n\nOnly `source: given` is built so far; the others are checked, and then refused.\n"
+    yield _NETWORK
     yield from pages.model("site.network", GivenNetwork, title="source: given")
     for model in (LookupNetwork, StackNetwork, ManagedNetwork):
         source = get_args(model.model_fields["source"].annotation)[0]
-        yield from pages.model("site.network", model, title=f"source: {source} (not built yet)")
+        yield from pages.model("site.network", model, title=f"source: {source}")
     yield (
         "## The hosts: `site.hosts.NAME`\n\nWhat a host does not say comes from the site. Mappings (`tags`, `users`, `ssh`) are"
         " put over those of the site key by key; other values, and lists, replace them.\n"
     )
     yield from pages.model("site.hosts.NAME", ExistingHost, title="machine: existing")
     yield from pages.model("site.hosts.NAME", VsphereHost, title="machine: vsphere")
-    yield "## Other kinds of stacks\n\nModelled and checked, not built yet.\n"
+    yield _KINDS
     yield from pages.model("site", NetworkStack, title="kind: network")
-    yield from pages.model("site", BuildStack, title="kind: build")
+    yield from pages.model("site", BuildStack, title="kind: build (not built yet)")
 
 
 def _releases(pages: _Pages) -> Iterator[str]:

@@ -29,18 +29,13 @@ _BY_REGION = ("site.network.region", "site.network.clusterEndpoint")
 _SOME_REGION = "us-east-1"
 
 
-def site_findings(
-    stack: str, project: str, site: Site, release: Release | None, region: str | None, aws_region: object = None
-) -> list[Finding]:
-    """Return what the rules say about a site of the right shape: errors and warnings.
-
-    `region` is that of the network, None when unknown, `aws_region` what `aws:region` says.
-    """
+def site_findings(stack: str, project: str, site: Site, release: Release | None, region: str | None) -> list[Finding]:
+    """Return what the rules say about a site of the right shape: errors and warnings. `region` is None when unknown."""
     views = [view(site, name, release) for name in site.hosts]
     found: list[Finding | None] = [
         *name_findings(stack, project, site.name, site.stage),
         *not_built_yet(site),
-        *site_source_findings(site, aws_region),
+        *site_source_findings(site),
         *_palette(site),
         *_addresses(views),
         *_static_networks(site, views),
@@ -249,7 +244,7 @@ def _network(
     stack: str, project: str, site: Site, release: Release | None, region: str | None, views: list[HostSettings]
 ) -> list[Finding]:
     """Return what the rules of AWS say about the networks; they stand with the facts that they judge."""
-    known = _known_facts(stack, project, site, release, region or _SOME_REGION)
+    known, more = _known_facts(stack, project, site, release, region or _SOME_REGION)
     if known is None or release is None:
         return []
     found = network_rules(
@@ -263,16 +258,24 @@ def _network(
     )
     if isinstance(site.network, ManagedNetwork):
         found = [at_its_place(one, known, site.network) for one in without_unknown(found, known)]
+        found += more if region else []
     return [finding for finding in found if region or finding.where not in _BY_REGION]
 
 
-def _known_facts(stack: str, project: str, site: Site, release: Release | None, region: str) -> NetworkFacts | None:
-    """Return what is known of the network without asking anybody: what is given, or will be made."""
+def _known_facts(
+    stack: str, project: str, site: Site, release: Release | None, region: str
+) -> tuple[NetworkFacts | None, list[Finding]]:
+    """Return what is known of the network without asking anybody: what is given, or will be made; and what is wrong with
+    the making.
+    """
     if isinstance(site.network, GivenNetwork):
-        return NetworkFacts.written(site.network, region)
+        return NetworkFacts.written(site.network, region), []
     if not isinstance(site.network, ManagedNetwork) or release is None or not site.network.remote_node_cidrs:
-        return None
-    from edge.network_source import planned_facts, question_of  # they need these settings, too
+        return None, []
+    from edge.aws.plan import planned_facts  # they need these settings, too
+    from edge.network_question import question_of
+    from edge.network_source import plan_findings
 
     settings = StackSettings(stack=stack, project=project, root=Path(), site=site, release=release, region=region)
-    return planned_facts(question_of(settings))
+    question = question_of(settings)
+    return planned_facts(question), plan_findings(question)

@@ -14,8 +14,9 @@ from botocore.session import Session
 from botocore.stub import Stubber
 from pulumi.runtime import MockResourceArgs
 
+from components.errors import ProgramError
 from components.testing import SECRET_KEY, Recording, record_program
-from edge.errors import LabError, SettingsError
+from edge.errors import LabError
 from lab.rehearsal.aws import Aws
 from tests.components.aws_api import problems
 from tests.components.harness import PROJECT, ROOT, canary, config_of
@@ -180,7 +181,7 @@ def test_the_settings_reach_the_activation() -> None:
 def test_a_bad_activation_stops_the_program_before_anything_is_registered(
     activation: dict[str, Any], network: dict[str, Any] | None, words: str
 ) -> None:
-    with pytest.raises(SettingsError, match=words):
+    with pytest.raises(ProgramError, match=words):
         recorded(activation, network)
 
 

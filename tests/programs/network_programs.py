@@ -79,16 +79,23 @@ def run(
     *,
     facts: NetworkFacts | None = FACTS,
     exports: Mapping[str, Any] | None = None,
+    answers: Mapping[str, Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> Recording:
-    """Run the program. `facts` is what AWS answers (None: not known), `exports` what the network stack exports."""
+    """Run the program.
+
+    `facts` is what AWS answers (None: not known), `exports` what the network stack exports, `answers` the outputs of other
+    resources by their type.
+    """
     stack = f"{site['name']}-{site['stage']}"
     config = {"aws:region": "eu-central-1", f"{PROJECT}:site": json.dumps(site)}
     if site.get("kind") != "network":
         config[f"{PROJECT}:release"] = RELEASE
         config |= {f"{PROJECT}:{name}": canary(name) for name in SECRETS}
     secret_keys = [f"{PROJECT}:{name}" for name in SECRETS if f"{PROJECT}:{name}" in config]
-    outputs = None if exports is None else {REFERENCE: {"outputs": dict(exports), "secretOutputNames": []}}
+    outputs = dict(answers or {})
+    if exports is not None:
+        outputs[REFERENCE] = {"outputs": dict(exports), "secretOutputNames": []}
     with instead_of_aws(lambda _question: Answer(facts) if facts else None):
         return record_program(
             ROOT, project=PROJECT, stack=stack, config=config, secret_keys=secret_keys, outputs=outputs, **options
@@ -105,7 +112,9 @@ class MadeNetwork(pulumi.ComponentResource):
 
     told: NetworkFacts = FACTS
 
-    def __init__(self, name: str, question: Any, secrets: Any, opts: ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, question: Any, secrets: Any, opts: ResourceOptions | None = None, *, look_up: Any
+    ) -> None:
         super().__init__("tests:index:MadeNetwork", name, {}, opts)
         one = pulumi.CustomResource("tests:index:Cluster", f"{name}-cluster", {"endpoint": None}, ResourceOptions(self))
         told = type(self).told.to_dict()

@@ -6,9 +6,9 @@ import functools
 from dataclasses import replace
 from typing import Any
 
-import pulumi
 import pytest
 
+from components.errors import ProgramError
 from components.testing import Recording
 from edge.errors import FactsError, SettingsError
 from edge.facts import UNKNOWN
@@ -108,7 +108,7 @@ def test_a_claim_waits_for_where_the_facts_come_from(
 def test_wrong_facts_of_a_network_stack_stop_before_any_host(*, preview: bool) -> None:
     recording = Recording()
     exports = outputs(WRONG) | {"sites": {"plant": {"remote_node_cidrs": ["10.201.0.0/16"], "remote_pod_cidrs": []}}}
-    with pytest.raises(pulumi.RunError) as caught:
+    with pytest.raises(ProgramError) as caught:
         run(site_of("stack"), exports=exports, preview=preview, recording=recording)
     text = str(caught.value)
     assert "site.hosts.plant-a.address" in text
@@ -124,7 +124,7 @@ def test_wrong_facts_of_objects_made_here_stop_before_any_host(
 ) -> None:
     monkeypatch.setattr(made, "told", WRONG)
     recording = Recording()
-    with pytest.raises(pulumi.RunError, match=r"site\.hosts\.plant-a\.address(.|\n)*site\.hosts\.plant-b\.address"):
+    with pytest.raises(ProgramError, match=r"site\.hosts\.plant-a\.address(.|\n)*site\.hosts\.plant-b\.address"):
         run(site_of("managed"), recording=recording)
     assert CLAIM not in [one.type for one in recording.resources]
 
@@ -132,11 +132,11 @@ def test_wrong_facts_of_objects_made_here_stop_before_any_host(
 @pytest.mark.row("C2")
 def test_wrong_answers_of_aws_stop_before_anything_is_registered() -> None:
     recording = Recording()
-    with pytest.raises(pulumi.RunError) as caught:
+    with pytest.raises(ProgramError) as caught:
         run(site_of("lookup"), facts=WRONG, recording=recording)
     assert recording.resources == []
-    assert isinstance(caught.value.__cause__, SettingsError)
-    assert len(caught.value.__cause__.findings) == 3
+    assert isinstance(caught.value.error, SettingsError)
+    assert len(caught.value.error.findings) == 3
 
 
 @pytest.mark.row("C2")
@@ -157,10 +157,10 @@ def test_wrong_answers_of_aws_stop_before_anything_is_registered() -> None:
 def test_a_network_stack_that_does_not_serve_is_one_clear_message(change: dict[str, Any], words: str) -> None:
     recording = Recording()
     exports = {key: value for key, value in (outputs() | change).items() if value is not None}
-    with pytest.raises(pulumi.RunError, match="network stack plants-dev") as caught:
+    with pytest.raises(ProgramError, match="network stack plants-dev") as caught:
         run(site_of("stack"), exports=exports, recording=recording)
     assert words in str(caught.value)
-    assert isinstance(caught.value.__cause__, FactsError | SettingsError)
+    assert isinstance(caught.value.error, FactsError | SettingsError)
     assert CLAIM not in [one.type for one in recording.resources]
 
 
@@ -200,7 +200,7 @@ def test_a_network_stack_exports_what_its_sites_read(made: type[MadeNetwork], so
 def test_a_site_that_the_cluster_does_not_know_is_named_with_the_command_that_adds_it() -> None:
     sites = SITES | {"harbour": {"remoteNodeCidrs": ["10.201.0.0/16"], "remotePodCidrs": ["10.202.0.0/16"]}}
     recording = Recording()
-    with pytest.raises(pulumi.RunError) as caught:
+    with pytest.raises(ProgramError) as caught:
         run(network_of("lookup", sites), recording=recording)
     text = str(caught.value)
     assert "site.sites.harbour.remoteNodeCidrs[0]" in text
@@ -209,3 +209,58 @@ def test_a_site_that_the_cluster_does_not_know_is_named_with_the_command_that_ad
     assert '"remoteNodeNetworks":[{"cidrs":["10.200.0.0/16","10.201.0.0/16"]}]' in text
     assert '"remotePodNetworks":[{"cidrs":["192.168.0.0/16","10.202.0.0/16"]}]' in text
     assert recording.resources == []
+
+
+# With the objects that are really made
+
+
+@pytest.mark.filterwarnings("ignore:aws.* has been deprecated in favor of:DeprecationWarning")
+@pytest.mark.row("C2", "C4")
+def test_a_site_that_makes_its_own_network_waits_for_all_of_it() -> None:
+    """Nothing stands in here: the components of the AWS side register what they would make."""
+    recording, preview = run(site_of("managed")), run(site_of("managed"), preview=True)
+    made = {one.name for one in recording.resources if one.custom and one.type.startswith("aws:")}
+    assert len(made) > 10
+    assert {one.name for one in preview.resources} == {one.name for one in recording.resources}
+    for one in (recording, preview):
+        waits = set(one.get("plant-a-claim").dependencies)
+        assert {"plant-network-managed-cluster", "plant-network-managed-cluster-out-tcp-10250-10.200.0.0/16"} <= waits
+        assert [other.name for other in one.resources if not other.custom and other.dependencies] == []
+    facts = NetworkFacts.from_dict(recording.exports["network"])
+    assert facts.cluster_endpoint == FACTS.cluster_endpoint
+    assert facts.eni_addresses == FACTS.eni_addresses
+    assert facts.vpc_id
+
+
+@pytest.mark.row("C2")
+def test_a_network_stack_makes_what_it_owns_of_an_existing_cluster() -> None:
+    sites = SITES | {"harbour": {"remoteNodeCidrs": ["10.201.0.0/16"], "remotePodCidrs": ["10.202.0.0/16"]}}
+    raw = network_of("lookup", sites)
+    raw["network"] |= {"identity": {}, "securityGroupRules": True}
+    facts = replace(
+        FACTS,
+        account_id="066635153087",
+        remote_node_cidrs=("10.200.0.0/16", "10.201.0.0/16"),
+        remote_pod_cidrs=("192.168.0.0/16", "10.202.0.0/16"),
+    )
+    arn = "arn:aws:iam::066635153087:role/AmazonEKSHybridNodesRole"
+    recording = run(raw, facts=facts, answers={"aws:iam/role:Role": {"arn": arn}})
+    types = [one.type for one in recording.resources]
+    assert types.count("aws:iam/role:Role") == types.count("aws:eks/accessEntry:AccessEntry") == 1
+    rules = [one for one in recording.resources if one.type.endswith(":SecurityGroupEgressRule")]
+    assert {one.plain("cidrIpv4") for one in rules} >= {"10.200.0.0/16", "10.201.0.0/16"}
+    assert not [one for one in types if one.endswith(":SecurityGroupIngressRule")], "EKS makes those itself"
+    assert recording.exports["network"]["hybrid_role_arn"] == arn
+    assert recording.get("plants-identity-access-entry").plain("clusterName") == "plants"
+    alone = run(network_of("lookup", network=raw["network"]))
+    before = {one.name: one.plain("cidrIpv4") for one in alone.resources if one.type.startswith("aws:vpc/")}
+    after = {one.name: one.plain("cidrIpv4") for one in rules}
+    assert before.items() < after.items(), "another site adds rules and changes none"
+
+
+@pytest.mark.row("C2", "C7")
+def test_the_activation_of_a_site_is_the_sites_own_whatever_the_source() -> None:
+    activation = {"source": "given", "id": "12345678-1234-1234-1234-123456789012"}
+    recording = run(site_of("stack", activation=activation), exports=outputs())
+    assert recording.exports["activation"]["id"] == activation["id"]
+    assert of_hosts(recording) == of_hosts(given())

@@ -24,7 +24,7 @@ from edge.aws.view import (
     VpcView,
 )
 from edge.network import NetworkFacts
-from edge.network_source import NetworkQuestion
+from edge.network_question import NetworkQuestion
 from edge.settings.identity import GivenActivation, MadeActivation
 from edge.settings.network import GivenNetwork, LookupNetwork, ManagedNetwork
 from edge.settings.site import SiteNetworks

@@ -14,7 +14,7 @@ from edge.aws.lookup import Looked, addresses, blocks, endpoint_mode, endpoint_s
 from edge.aws.view import AwsView, ClusterView, EndpointView, VpcView
 from edge.errors import AwsError, SettingsError
 from edge.network import NetworkFacts
-from edge.network_source import NetworkQuestion
+from edge.network_question import NetworkQuestion
 from edge.settings.network import GivenNetwork, LookupNetwork, ManagedNetwork, Network
 from tests.unit.aws_world import (
     ACCOUNT,
@@ -208,11 +208,6 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
         {"remoteNetworkConfig": {"remotePodNetworks": [{"cidrs": ["192.168.0.0/16"]}]}},
         f"{AT}has no remote node networks. Remedy: A{ADD} `site.network.cluster`.",
     ),
-    "being updated": (
-        {"status": "UPDATING"},
-        f"{AT}is UPDATING, not ACTIVE. Remedy: Wait for it (`aws eks wait cluster-active --name plants-prod`) and run the same"
-        " command again.",
-    ),
     "failed": (
         {"status": "FAILED"},
         f"{AT}is FAILED, not ACTIVE. Remedy: Look at the cluster in the EKS console, and repair it or name another one.",
@@ -237,6 +232,23 @@ def test_a_cluster_that_can_have_no_hybrid_nodes(built: Account, over: dict[str,
     assert refusal(made) == want
     assert set(made.actions) == {"eks:DescribeCluster"}, "nothing else is read of such a cluster"
     assert look(account(built)).facts.cluster_name == NAME
+
+
+def test_a_cluster_that_is_being_updated_works_meanwhile(built: Account) -> None:
+    made = changed(account(built), lambda cluster: cluster.update(status="UPDATING"))
+    assert look(made).view.cluster.status == "UPDATING"
+
+
+@pytest.mark.row("A6", "C2")
+def test_a_resolver_that_nobody_declared_makes_no_name_private(built: Account) -> None:
+    """With both endpoints on, the name is private only where the site's DNS forwards it, which AWS cannot know."""
+    both = {"endpointPublicAccess": True, "endpointPrivateAccess": True}
+    made = changed(account(built), lambda cluster: cluster["resourcesVpcConfig"].update(both))
+    found = look(made)
+    assert found.view.resolvers
+    assert (found.facts.endpoint_mode, found.facts.inbound_resolvers) == ("publicAndPrivate", ())
+    declared = look(made, looked_up(inboundResolvers=["10.100.0.53", "10.100.1.53"]))
+    assert declared.facts.inbound_resolvers == ("10.100.0.53", "10.100.1.53")
 
 
 def test_the_setting_of_a_managed_network_is_named(built: Account) -> None:

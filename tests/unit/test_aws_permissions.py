@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from edge.aws import document
 from edge.aws.permissions import READS, as_markdown, main, policy
 from tests.unit.aws_world import (
     ACCOUNT,
@@ -30,3 +31,8 @@ def test_the_policy_allows_what_is_read_and_nothing_else() -> None:
     assert json.loads(main([])) == policy()
     assert main(["--table"]) == as_markdown()
     assert "| `eks:DescribeCluster` | yes |" in as_markdown()
+
+
+def test_the_document_is_in_step() -> None:
+    """`python -m edge.aws.document` writes it anew."""
+    assert document.PATH.read_text("utf-8") == document.markdown()

@@ -175,6 +175,7 @@ class TestTrouble:
         with pytest.raises(SettingsError, match=r"no tag of the CanvOS repository.*v4\.5\.14, v4\.5\.15"):
             world.built(world.request(tag="v4.5.99"))
 
+    @pytest.mark.row("B3")
     @pytest.mark.parametrize("annotated", [False, True])
     def test_a_moved_tag(self, world: World, annotated: bool) -> None:
         tested = world.git("rev-parse", "v4.5.15")

@@ -26,7 +26,7 @@ ROWS = (
     *("C1", "C2", "C3", "C4", "C5", "C6", "C7"),
 )
 CASES = "tests/scripts/test_checks_cases.py::test_case"
-TOPICS = ("vSphere", "AWS", "Appliance Mode")
+TOPICS = ("Appliance Mode",)
 
 
 @dataclass(frozen=True)

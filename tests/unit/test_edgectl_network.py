@@ -13,11 +13,14 @@ from typing import Any
 
 import pytest
 
+from edge.aws.view import AwsView
 from edge.errors import AwsError, FactsError, SettingsError
 from edge.network import NetworkFacts
-from edge.network_source import Answer, NetworkQuestion, instead_of_aws, network_facts, question_of
+from edge.network_question import NetworkQuestion, question_of
+from edge.network_source import Answer, instead_of_aws, network_facts
 from edge.settings import NetworkSettings, StackSettings, load_any
 from edgectl import app
+from tests.unit.aws_samples import cluster_with
 from tests.unit.network_stacks import (
     FACTS,
     GIVEN,
@@ -27,7 +30,7 @@ from tests.unit.network_stacks import (
     network,
     network_file,
 )
-from tests.unit.settings_helpers import ROOT, load, project, site
+from tests.unit.settings_helpers import ROOT, drop, load, project, site
 
 LOOKUP = {"source": "lookup", "cluster": "plants-prod"}
 STACK = {"source": "stack", "stack": "plants-dev"}
@@ -39,6 +42,8 @@ MINE = replace(
     remote_pod_cidrs=("192.168.0.0/17",),
     other_sites=("harbour 10.201.0.0/16", "harbour 192.168.128.0/17"),
 )
+# The same without another site.
+ALONE = replace(MINE, other_sites=())
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
@@ -149,12 +154,12 @@ def test_the_question_of_a_stack_says_what_its_source_needs(alone: Path) -> None
 
 
 def _exported(folder: Path, source: dict[str, Any]) -> Path:
-    """Write the site and what the stack that knows its network exported; return that file."""
+    """Write the site, alone on its cluster, and what the stack that knows its network exported; return that file."""
     if source["source"] == "stack":
-        file = exports_file(folder, load_network(folder, network()))
+        file = exports_file(folder, load_network(folder, network(drop("sites.harbour"))))
     else:
         file = folder / "network.json"
-        file.write_text(json.dumps({"network": MINE.to_dict()}))
+        file.write_text(json.dumps({"network": ALONE.to_dict()}))
     project(folder, site(network=source))
     return file
 
@@ -276,17 +281,25 @@ def test_preflight_of_a_network_stack_asks_for_its_sites(alone: Path, capsys: py
     network_file(alone, network())
     report = alone / "report.json"
     arguments = ("preflight", "plants-dev", "--root", alone, "--report-dir", alone, "--json", report)
-    with instead_of_aws(aws(FACTS)):
+    with instead_of_aws(aws(Answer(FACTS, _view()))):
+        run(capsys, *arguments)
+    rows = {row["id"]: row for row in json.loads(report.read_text())["site"]}
+    assert rows["control.network"]["status"] == "warn" or rows["control.network"]["seen"] == "2 sites, consistent"
+    assert rows["aws.remotenetworks"]["status"] == "pass"
+    short = ("192.168.0.0/17",)
+    with instead_of_aws(aws(Answer(replace(FACTS, remote_pod_cidrs=short), _view(remote_pod_cidrs=short)))):
         code, _, _ = run(capsys, *arguments)
     rows = {row["id"]: row for row in json.loads(report.read_text())["site"]}
-    assert code == 0
-    assert rows["control.network"]["seen"] == "2 sites, consistent"
-    with instead_of_aws(aws(replace(FACTS, remote_pod_cidrs=("192.168.0.0/17",)))):
-        code, _, _ = run(capsys, *arguments)
-    rows = {row["id"]: row for row in json.loads(report.read_text())["site"]}
-    assert code == (3 if rows["control.network"]["status"] == "fail" else 0)
-    assert "site.sites.harbour.remotePodCidrs[0]" in rows["control.network"]["seen"]
-    assert "aws eks update-cluster-config" in rows["control.network"]["remedy"]
+    assert code == 3
+    assert rows["aws.remotenetworks"]["status"] == "fail"
+    assert "192.168.128.0/17 of site harbour" in rows["aws.remotenetworks"]["seen"]
+    assert "aws eks update-cluster-config" in rows["aws.remotenetworks"]["remedy"]
+
+
+def _view(**changes: Any) -> AwsView:
+    """Return an account whose cluster has the networks of both sites."""
+    networks = {"remote_node_cidrs": FACTS.remote_node_cidrs, "remote_pod_cidrs": FACTS.remote_pod_cidrs}
+    return cluster_with(**networks | changes)
 
 
 @pytest.mark.row("C2")
