@@ -38,6 +38,10 @@ class Eks(Gated, BaseResponse):
         path = {key: unquote(str(value)) for key, value in self.uri_match.items()}
         return {**path, **dict(self.params)}
 
+    def resource(self) -> str:
+        name = self.uri_match.get("clusterName") or self.uri_match.get("name")
+        return f"arn:aws:eks:{self.region}:{self.account.facts.account}:cluster/{unquote(name)}" if name else ""
+
     def create_cluster(self) -> ActionResult:
         asked = self._asked()
         cluster = self._clusters.create(asked)

@@ -15,8 +15,8 @@ class Gate:
         self._faults = faults
         self._caller = caller
 
-    def check(self, service: str, operation: str, access_key: str) -> None:
-        """Return when the request may be answered. Raises RefusedError."""
+    def check(self, service: str, operation: str, access_key: str, resource: str = "") -> None:
+        """Return when the request may be answered. `resource` is the ARN it is about, where AWS says it. Raises RefusedError."""
         caller = self._caller(access_key)
         if caller is None:
             raise unknown_key(service)
@@ -27,4 +27,4 @@ class Gate:
         action = f"{service}:{operation}"
         # Nobody can be denied to ask who they are.
         if action != "sts:GetCallerIdentity" and self._faults.active("aws-denied", action):
-            raise denied(service, action, caller)
+            raise denied(service, action, caller, resource)

@@ -60,10 +60,10 @@ _UNKNOWN = {"ec2": ("AuthFailure", 401), "iam": ("InvalidClientTokenId", 403), "
             "eks": ("UnrecognizedClientException", 403)}  # fmt: skip
 
 
-def denied(service: str, action: str, caller: str) -> RefusedError:
-    """Return the error for an action that no policy allows; `action` is the IAM action."""
+def denied(service: str, action: str, caller: str, resource: str = "") -> RefusedError:
+    """Return the error for an action that no policy allows; `action` is the IAM action, `resource` what it is about."""
     code, status = _DENIED.get(service, ("AccessDeniedException", 400))
-    who = f"User: {caller} is not authorized to perform: {action}"
+    who = f"User: {caller} is not authorized to perform: {action}{f' on resource: {resource}' if resource else ''}"
     text = f"You are not authorized to perform this operation. {who}" if service == "ec2" else who
     return RefusedError(code, f"{text} because no identity-based policy allows the {action} action", status)
 

@@ -18,12 +18,16 @@ class Gated(BaseResponse):
     account: Account
     asked: str = ""
 
+    def resource(self) -> str:
+        """Return the ARN of what the request is about, "" where AWS does not name it in a refusal."""
+        return ""
+
     def call_action(self) -> Any:
         """Answer the request, or refuse it in the service's own words."""
         service = str(self.service_name)
         self.asked = str(self._get_action() or "")
         try:
-            self.account.gate.check(service, self.asked, self.get_access_key())
+            self.account.gate.check(service, self.asked, self.get_access_key(), self.resource())
             status, headers, body = super().call_action()
         except RefusedError as refusal:
             return refusal.reply(service)

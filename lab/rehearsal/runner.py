@@ -20,6 +20,7 @@ from pulumi.runtime.resource import register_resource_outputs
 from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import run_pulumi_func
 
+from components.errors import ProgramError
 from lab.client import LabClient
 from lab.rehearsal.acting import ActingMocks
 from lab.rehearsal.monitor import Event, RehearsalMonitor
@@ -81,6 +82,8 @@ def rehearse(
         quiet.setLevel(logging.ERROR)
         sdk_mocks.set_mocks(acting, project=project, stack=stack, preview=False, logger=quiet, monitor=monitor)
         loop.run_until_complete(run_pulumi_func(lambda: _program(program)))
+    except ProgramError as error:
+        raise error.error from None  # as one message, as the engine shows it
     finally:
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()

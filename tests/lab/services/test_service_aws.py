@@ -180,6 +180,13 @@ def test_one_action_can_be_denied(aws: Aws, service: str, operation: str, denied
     getattr(client, operation)()
 
 
+def test_a_denial_of_eks_names_the_cluster(aws: Aws) -> None:
+    aws.fault("aws-denied", "eks:DescribeCluster")
+    _code, _status, said = refused(lambda: aws.client("eks").describe_cluster(name="lab"))
+    arn = f"arn:aws:eks:eu-central-1:{FACTS.account}:cluster/lab"
+    assert f"is not authorized to perform: eks:DescribeCluster on resource: {arn}" in said
+
+
 @pytest.mark.parametrize(
     ("service", "operation", "throttled", "expired"),
     [
