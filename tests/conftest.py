@@ -6,9 +6,14 @@ import os
 import signal
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How long one example takes is the machine's load, not the code's; pytest's own timeout ends what hangs.
+hypothesis.settings.register_profile("edge-hosts", deadline=None)
+hypothesis.settings.load_profile("edge-hosts")
 
 # Started in the background or by nohup, everything here and below would be deaf to Ctrl-C, which several tests press, and to
 # the end of a terminal, by which ssh ends its way through a jump host.

@@ -258,23 +258,22 @@ def _cluster_outputs() -> dict[str, Any]:
 
 def test_the_identity_gets_what_it_needs_of_the_cluster() -> None:
     recording = made(question(network(identity={"role": {"name": "EdgeNodes"}})))
-    identity = recording.get(f"{PREFIX}-identity")
-    assert identity.parent == PREFIX
-    given = {key: identity.plain(key) for key in ("provider", "account", "region", "partition", "protect", "tags")}
-    assert given == {
-        "provider": "ssm",
-        "account": "066635153087",
-        "region": "eu-central-1",
-        "partition": "aws",
-        "protect": True,
-        "tags": {"team": "plants", "edge-hosts-owner": "edge-hosts.plants-prod"},
-    }
-    assert identity.plain("cluster_name") == "plants"
-    assert identity.plain("cluster_arn") == "arn:aws:eks:eu-central-1:066635153087:cluster/of-the-recording"
-    cluster = f"{PREFIX}-cluster"
-    assert cluster in identity.property_dependencies["cluster_name"]
-    assert recording.exports["facts"]["hybrid_role_arn"].endswith(":role/AmazonEKSHybridNodesRole")
-    assert f"{PREFIX}-identity" in recording.exports["resources"]
+    identity, cluster = f"{PREFIX}-identity", f"{PREFIX}-cluster"
+    assert recording.get(identity).parent == PREFIX and recording.get(identity).plain("provider") == "ssm"
+    role = recording.get(f"{identity}-role", types.ROLE)
+    assert (role.plain("name"), role.protect) == ("EdgeNodes", True)
+    assert role.plain("tags") == {"team": "plants", "edge-hosts-owner": "edge-hosts.plants-prod"}
+    (trust,) = json.loads(role.plain("assumeRolePolicy"))["Statement"]
+    assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": "066635153087"}
+    entry = recording.get(f"{identity}-access-entry")
+    assert (entry.plain("region"), entry.plain("clusterName")) == ("eu-central-1", "plants")
+    assert cluster in entry.property_dependencies["clusterName"]
+    policy = recording.get(f"{identity}-policy")
+    read = json.loads(policy.plain("policy"))["Statement"][0]
+    assert read["Resource"] == "arn:aws:eks:eu-central-1:066635153087:cluster/of-the-recording"
+    assert cluster in policy.property_dependencies["policy"]
+    assert recording.exports["facts"]["hybrid_role_arn"].endswith(":role/plants-eks-0123456789")
+    assert identity in recording.exports["resources"]
 
 
 EXISTING = NetworkFacts(
@@ -289,15 +288,18 @@ def test_a_cluster_that_exists_is_read_and_left_alone() -> None:
     raw = network(vpc=OLD_VPC, cluster={"existing": "old"}, identity={})
     recording = made(question(raw), read=EXISTING)
     kinds = objects_of(recording)
-    assert types.CLUSTER not in kinds.values() and types.ROLE not in kinds.values() and "cluster-group" not in kinds
+    assert types.CLUSTER not in kinds.values() and "cluster-group" not in kinds
+    assert [name for name, kind in kinds.items() if kind == types.ROLE] == ["identity-role"], "the hosts' one only"
     facts = recording.exports["facts"]
     for name in ("cluster_endpoint", "service_cidr", "remote_node_cidrs", "security_groups"):
         assert facts[name] == EXISTING.to_dict()[name]
     assert {"com.amazonaws.eu-central-1.ec2", "com.amazonaws.eu-central-1.ssm"} <= set(facts["endpoint_services"])
     assert facts["inbound_resolvers"] == ["10.100.0.53", "10.100.1.53"]
     assert facts["tunnel_addresses"] == ["3.64.0.1", "3.64.0.2"]
-    arn = recording.get(f"{PREFIX}-identity").plain("cluster_arn")
-    assert arn == "arn:aws:eks:eu-central-1:066635153087:cluster/old"
+    assert recording.get(f"{PREFIX}-identity-access-entry").plain("clusterName") == "old"
+    assert "arn:aws:eks:eu-central-1:066635153087:cluster/old" in recording.get(f"{PREFIX}-identity-policy").plain(
+        "policy"
+    )
     unread = made(question(raw), read=None)
     assert isinstance(unread.exports["facts"], pulumi.output.Unknown) and objects_of(unread) == kinds
 

@@ -191,7 +191,7 @@ def test_no_component_waits_for_anything(made: type[MadeNetwork]) -> None:
 def test_a_network_stack_exports_what_its_sites_read(made: type[MadeNetwork], source: str) -> None:
     recording = run(network_of(source))
     assert exports_of(recording) == outputs()
-    assert {rule["side"] for rule in recording.exports["firewall"]} == {"aws"}
+    assert {rule["side"] for rule in recording.exports["firewall"]} == {"aws", "site"}
     assert recording.exports["owner"] == "edge-hosts.plants-dev"
     assert [one for one in recording.resources if one.type.startswith("edge-hosts:index:EdgeHost")] == []
 
@@ -229,7 +229,7 @@ def test_a_site_that_makes_its_own_network_waits_for_all_of_it() -> None:
         assert {"plant-network-managed-cluster", "plant-network-managed-cluster-out-tcp-10250-10.200.0.0/16"} <= waits
         assert [other.name for other in one.resources if not other.custom and other.dependencies] == []
     facts = NetworkFacts.from_dict(recording.exports["network"])
-    assert facts.cluster_endpoint == "https://of-the-recording.example", "what the cluster itself answers"
+    assert facts.cluster_endpoint == FACTS.cluster_endpoint, "what the cluster itself answers"
     assert (facts.vpc_cidrs, facts.remote_node_cidrs) == (FACTS.vpc_cidrs, FACTS.remote_node_cidrs)
     assert facts.vpc_id
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -153,25 +154,30 @@ FIX = (
     " Remedy: Set the clock by NTP (`timedatectl set-ntp true`); AWS refuses a time that is more than 5 minutes off. With"
     " temporary credentials: log in again."
 )
-CLOCKS = {
+# Built when they are judged: what is minutes ago now was fewer when this file was read.
+CLOCKS: dict[str, tuple[Callable[[], ClientError], str]] = {
     "ahead": (
-        answer("RequestExpired", "Request has expired.", **ago(minutes=17)),
+        lambda: answer("RequestExpired", "Request has expired.", **ago(minutes=17)),
         "the clock of this machine is wrong: it is 17 minutes ahead of AWS (RequestExpired).",
     ),
     "behind": (
-        answer("InvalidSignatureException", "Signature not yet current: 2026 is later than 2025", 403, **ago(hours=-1)),
+        lambda: answer(
+            "InvalidSignatureException", "Signature not yet current: 2026 is later than 2025", 403, **ago(hours=-1)
+        ),
         "the clock of this machine is wrong: it is 60 minutes behind AWS (InvalidSignatureException).",
     ),
     "without a date": (
-        answer("SignatureDoesNotMatch", "Signature expired: 20261128T120000Z is now earlier than 20261128T121500Z"),
+        lambda: answer(
+            "SignatureDoesNotMatch", "Signature expired: 20261128T120000Z is now earlier than 20261128T121500Z"
+        ),
         "the clock of this machine is wrong (SignatureDoesNotMatch).",
     ),
 }
 
 
 @pytest.mark.parametrize(("error", "want"), CLOCKS.values(), ids=list(CLOCKS))
-def test_a_wrong_clock_is_not_taken_for_a_wrong_key(error: ClientError, want: str) -> None:
-    assert sentence(error) == AT + want + FIX
+def test_a_wrong_clock_is_not_taken_for_a_wrong_key(error: Callable[[], ClientError], want: str) -> None:
+    assert sentence(error()) == AT + want + FIX
 
 
 class NameResolutionError(Exception):

@@ -56,10 +56,10 @@ def test_the_committed_stacks_hold_no_secret(stack: str) -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_program_sees_what_edgectl_sees(stack: str) -> None:
     raw, plain = handed_over(stack)
-    release = config_of(stack, ROOT)["edge-hosts:release"]
-    seen = from_config(
-        stack, "edge-hosts", raw, release, {"region": "eu-central-1"}, site_is_secret=False, root=ROOT, plain=plain.get
-    )
+    config = config_of(stack, ROOT)
+    release = config["edge-hosts:release"]
+    aws = {key.removeprefix("aws:"): value for key, value in config.items() if key.startswith("aws:")}
+    seen = from_config(stack, "edge-hosts", raw, release, aws, site_is_secret=False, root=ROOT, plain=plain.get)
     assert seen == load_stack(stack, ROOT)
 
 
