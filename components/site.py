@@ -4,13 +4,12 @@ import gc
 import os
 import secrets as random
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import pulumi
 from pulumi import ResourceOptions
 
 from components import names
-from components.aws.activation import SiteActivation
 from components.hooks import Hooks
 from components.host import EdgeHost, EdgeHostArgs
 from components.network import EksNetwork
@@ -20,10 +19,13 @@ from components.token import RegistrationToken
 from components.version import instance_version
 from components.vsphere_machine import VsphereMachine
 from edge.network import NetworkFacts
-from edge.network_question import question_of
+from edge.network_question import NetworkQuestion, question_of
 from edge.network_source import answer_of
 from edge.settings import StackSettings
 from edge.site_exports import firewall_rows, profile_values
+
+if TYPE_CHECKING:
+    from components.aws.activation import SiteActivation
 
 # A site of hundreds of hosts makes millions of small objects that all live until the end of the run; the collector would
 # walk them again and again (half of the time for 200 hosts).
@@ -58,11 +60,7 @@ class EdgeSite(pulumi.ComponentResource):
             pulumi.log.warn(str(warning), self)
         child = ResourceOptions(parent=self)
         self.network = EksNetwork(f"{name}-network", question, args.secrets, child, answer=answer)
-        self.activation = (
-            SiteActivation(f"{name}-activation", question, self.network.facts, args.secrets, child)
-            if settings.site.activation
-            else None
-        )
+        self.activation = self._activation(question, args.secrets, child)
         hooks = Hooks()
         version = instance_version(settings, args.secrets)
         self.token = RegistrationToken(f"{name}-token", settings, args.secrets, hooks, child)
@@ -98,6 +96,15 @@ class EdgeSite(pulumi.ComponentResource):
             "firewall": network.apply(lambda given: firewall_rows(settings, NetworkFacts.from_dict(given))),
             **self._activation_exports(),
         }
+
+    def _activation(
+        self, question: NetworkQuestion, secrets: Secrets, child: ResourceOptions
+    ) -> Optional["SiteActivation"]:
+        if question.activation is None:
+            return None
+        from components.aws.activation import SiteActivation  # only who makes something waits for the SDK of AWS
+
+        return SiteActivation(f"{self._name}-activation", question, self.network.facts, secrets, child)
 
     def _activation_exports(self) -> dict[str, Any]:
         if self.activation is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +17,7 @@ from edge.facts import UNKNOWN
 from edge.network import NetworkFacts
 from edge.network_outputs import network_outputs
 from edge.settings.site import SiteNetworks
+from tests.conftest import ROOT
 from tests.programs.network_programs import (
     FACTS,
     NETWORKS,
@@ -284,3 +287,9 @@ def test_a_secret_among_the_exports_of_the_network_stack_makes_no_fact_a_secret(
     assert recording.exports["network"]["cluster_name"] == "plants"
     assert not recording.get("plant-a-checks").is_secret("stdin")
     assert "canary" not in str(recording.exports)
+
+
+def test_a_program_that_makes_nothing_in_aws_does_not_wait_for_its_sdk() -> None:
+    code = "import sys; import components.network_stack, components.site; print('pulumi_aws' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
