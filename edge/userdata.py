@@ -19,6 +19,7 @@ from edge.endpoints import endpoint_table, no_proxy, query_for
 from edge.errors import SecretsError, SettingsError
 from edge.findings import Finding
 from edge.network import NetworkFacts
+from edge.owner import OWNER_TAG
 from edge.settings.access import Proxy, SecretRef
 from edge.settings.certificates import certificates
 from edge.settings.extra import extra_findings, merge
@@ -27,7 +28,7 @@ from edge.settings.stack import HostSettings, StackSettings, is_reference
 from edge.settings.yamltext import engine_scalar
 
 HEADER = "#cloud-config\n"
-LABEL_OWNER = "edge-hosts-owner"
+LABEL_OWNER = OWNER_TAG
 LABEL_GENERATION = "edge-hosts-generation"
 LABEL_MACHINE = "edge-hosts-machine"
 LABEL_EPOCH = "edge-hosts-epoch"

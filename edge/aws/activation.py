@@ -27,6 +27,7 @@ from edge.aws.iam import CLUSTER_TAG, role_in
 from edge.aws.view import ActivationView
 from edge.errors import SettingsError
 from edge.findings import Finding
+from edge.owner import OWNER_TAG
 from edge.settings.aws_values import shown_timestamp
 from edge.stages import Stage, judge
 
@@ -38,7 +39,7 @@ MOST = STEPS[-1]
 LONGEST = timedelta(days=30)
 SOON = timedelta(hours=24)
 ROLE_LENGTH = 64
-OWNER_TAG, SITE_TAG = "edge-hosts-owner", "edge-hosts-site"
+SITE_TAG = "edge-hosts-site"
 WHERE = "site.activation"
 
 

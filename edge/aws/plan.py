@@ -27,6 +27,7 @@ from edge.endpoints import EndpointQuery, endpoint_table
 from edge.endpoints.partitions import partition_of
 from edge.network import NetworkFacts
 from edge.network_question import NetworkQuestion
+from edge.owner import OWNER_TAG
 from edge.settings.managed import (
     ExistingGateway,
     Gateway,
@@ -39,7 +40,6 @@ from edge.settings.managed import (
 )
 from edge.settings.network import ManagedNetwork
 
-OWNER_TAG = "edge-hosts-owner"
 # Beside what the endpoint table calls required: the second channel of the SSM agent, and the logs of add-ons.
 _ALSO: Mapping[str, tuple[str, ...]] = {"ssm": ("logs", "ssmmessages"), "iamRolesAnywhere": ("logs",)}
 

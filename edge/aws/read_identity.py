@@ -16,9 +16,9 @@ from edge.aws.errors import MissingError
 from edge.aws.reader import Reader
 from edge.aws.view import ActivationView, ClusterView, EntryView, RoleView
 from edge.errors import AwsError
+from edge.owner import OWNER_TAG
 
 HYBRID = "HYBRID_LINUX"
-OWNER_TAG = "edge-hosts-owner"
 
 
 @dataclass(frozen=True)

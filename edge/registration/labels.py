@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edge.owner import OWNER_TAG
 from edge.palette.models import EdgeHostRecord
 
-OWNER = "edge-hosts-owner"
+OWNER = OWNER_TAG
 GENERATION = "edge-hosts-generation"
 MACHINE = "edge-hosts-machine"
 EPOCH = "edge-hosts-epoch"
