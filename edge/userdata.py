@@ -23,7 +23,7 @@ from edge.owner import OWNER_TAG
 from edge.settings.access import Proxy, SecretRef
 from edge.settings.certificates import certificates
 from edge.settings.extra import extra_findings, merge
-from edge.settings.palette import User
+from edge.settings.palette import StaticNetwork, User
 from edge.settings.stack import HostSettings, StackSettings, is_reference
 from edge.settings.yamltext import engine_scalar
 
@@ -32,6 +32,10 @@ LABEL_OWNER = OWNER_TAG
 LABEL_GENERATION = "edge-hosts-generation"
 LABEL_MACHINE = "edge-hosts-machine"
 LABEL_EPOCH = "edge-hosts-epoch"
+
+# What the kernel calls the adapter of a VM in the slot APPLIANCE_SLOT: VMware's slot numbers stand in the name.
+APPLIANCE_SLOT = 160
+APPLIANCE_NIC = f"ens{APPLIANCE_SLOT}"
 
 _HASH = re.compile(r"\$(5|6|y|gy|2[aby])\$[A-Za-z0-9./$=,]+")
 _OFFLOADS = ("tx-udp_tnl-segmentation", "tx-udp_tnl-csum-segmentation")
@@ -49,26 +53,47 @@ def render_userdata(
     machine_uuid: str,
     secrets: Mapping[str, str],
 ) -> str:
-    """Return the whole text of the user-data, first line `#cloud-config`.
+    """Return the whole text of the user-data of a host in Agent Mode, first line `#cloud-config`.
 
     `facts` say what needs no proxy, `token` is the registration token, `epoch` the id of this registration, `machine_uuid` "" for an existing machine,
     `secrets` the values of the secrets that the host's settings name. Raises SecretsError for a missing or unusable
     secret and SettingsError for settings that cannot be merged; neither ever holds a secret's value.
     """
+    data = userdata_of(
+        host, settings, facts, token=token, epoch=epoch, machine_uuid=machine_uuid, secrets=secrets,
+        install={"reboot": True, "poweroff": False},
+    )  # fmt: skip
+    return HEADER + dump(data)
+
+
+def userdata_of(
+    host: HostSettings,
+    settings: StackSettings,
+    facts: NetworkFacts,
+    *,
+    token: str,
+    epoch: str,
+    machine_uuid: str,
+    secrets: Mapping[str, str],
+    install: Mapping[str, Any] | None = None,
+    first_steps: Iterable[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """Return the user-data as plain data: `install` (left out when None), `stylus`, `stages`, and what the settings add.
+
+    `first_steps` stand before all others of the stage `initramfs`. Raises what `render_userdata` raises.
+    """
     palette = settings.site.palette
     findings = extra_findings(palette.user_data_extra)
     if findings:
         raise SettingsError(findings)
-    data: dict[str, Any] = {
-        "install": {"reboot": True, "poweroff": False},
-        "stylus": _stylus(host, settings, facts, _token(token), epoch, machine_uuid, secrets),
-    }
-    steps = [*_user_steps(host, secrets), *_offload_steps(host)]
+    data: dict[str, Any] = {} if install is None else {"install": dict(install)}
+    data["stylus"] = _stylus(host, settings, facts, _token(token), epoch, machine_uuid, secrets)
+    steps = [*first_steps, *_user_steps(host, secrets), *_offload_steps(host)]
     if steps:
         data["stages"] = {"initramfs": steps}
     data = merge(data, _filled(palette.user_data_extra, secrets))
     _validate(data, host.name)
-    return HEADER + dump(data)
+    return data
 
 
 def core_digest(text: str, token: str) -> str:
@@ -180,7 +205,7 @@ def _network(
     if host.proxy:
         http, https = proxy_urls(host.proxy, secrets)
         network |= {"httpProxy": http, "httpsProxy": https, "noProxy": ",".join(no_proxy_list(settings, host, facts))}
-    static = host.static_network
+    static = static_network(host)
     if static:
         network["nameserver"] = str(static.nameserver)
         network["interfaces"] = {
@@ -192,6 +217,17 @@ def _network(
             }
         }
     return network
+
+
+def static_network(host: HostSettings) -> StaticNetwork | None:
+    """Return the static network that the agent is told: that of the settings, or an appliance VM's own.
+
+    An appliance knows no guestinfo, so its network comes from here. Its interface has the name that belongs to the slot
+    in which the program puts the adapter.
+    """
+    if host.static_network or host.vm is None or host.mode != "appliance":
+        return host.static_network
+    return StaticNetwork(interface=APPLIANCE_NIC, gateway=host.vm.gateway, nameserver=host.vm.nameservers[0])
 
 
 def _user_steps(host: HostSettings, secrets: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -1,0 +1,96 @@
+"""Files on datastores and the CD-ROM drives of a VM: what an appliance needs of a vCenter beside the provider.
+
+The provider has no boot order and no settable power state, and knows a CD-ROM only as a part of the VM's definition. So the
+way from an installed disk to the first boot is done here, in single short calls. Paths are as vSphere writes them:
+`[datastore] folder/name`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Power = Literal["on", "off", "suspended"]
+BOOT_DISK_FIRST = ("disk", "cdrom")
+
+
+@dataclass(frozen=True)
+class VcenterAccess:
+    """How to log in to a vCenter: `server` is host[:port]; `ca_pem` and `thumbprint` as in the settings ("" = none)."""
+
+    server: str
+    user: str
+    password: str = field(repr=False)
+    ca_pem: str = ""
+    thumbprint: str = ""
+
+
+@dataclass(frozen=True)
+class VmView:
+    """A VM as it is now. `drives` are the ISO paths in its CD-ROM drives in order ("" = empty), `folder` is where its own
+    files lie (`[datastore] folder`), `boot_order` is empty where nobody has set one."""
+
+    uuid: str
+    name: str
+    power: Power
+    drives: tuple[str, ...]
+    boot_order: tuple[str, ...]
+    folder: str
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A single request to a datastore that needs no login: its address, its headers (a secret), and whom to trust."""
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    ca_pem: str = ""
+
+
+class VsphereMedia(Protocol):
+    """One vCenter. Every call lasts two seconds at most and raises PendingError where a task goes on, else VcenterError."""
+
+    def vm(self, uuid: str) -> VmView | None:
+        """Return a VM by its BIOS uuid, None when there is none."""
+        ...
+
+    def set_drives(self, uuid: str, isos: Sequence[str], boot_order: Sequence[str] = ()) -> None:
+        """Put these ISOs into the drives in order ("" empties one), and set the boot order if one is given; one step."""
+        ...
+
+    def power_on(self, uuid: str) -> None:
+        """Switch a VM on."""
+        ...
+
+    def file_size(self, datacenter: str, path: str) -> int | None:
+        """Return the size of a file in bytes, None when it is not there."""
+        ...
+
+    def put_file(self, datacenter: str, path: str, data: bytes) -> None:
+        """Write a small file, over one of the same name; its folder is made when it is missing."""
+        ...
+
+    def delete_file(self, datacenter: str, path: str) -> None:
+        """Delete a file; one that is gone already is no error."""
+        ...
+
+    def make_folder(self, datacenter: str, path: str) -> None:
+        """Make a folder and those above it; one that is there already is no error."""
+        ...
+
+    def files(self, datacenter: str, folder: str) -> Mapping[str, int]:
+        """Return the files of a folder, by name, with their sizes; nothing when the folder is missing."""
+        ...
+
+    def ticket(self, datacenter: str, path: str, method: Literal["GET", "PUT"]) -> Ticket:
+        """Return a ticket for one request."""
+        ...
+
+
+def open_media(access: VcenterAccess) -> AbstractContextManager[VsphereMedia]:
+    """Return a login to a vCenter, to be used in a `with`. Raises VcenterError that says why it cannot."""
+    from edge.vcenter.media_soap import SoapMedia  # pyVmomi takes half a second to import
+
+    return SoapMedia(access)
