@@ -10,7 +10,20 @@ Secrets never pass through here. Inside a site a secret is only named, as {secre
 from __future__ import annotations
 
 from edge.settings.access import JumpHost, KeyFile, Proxy, SecretRef, Ssh, SshOverride
+from edge.settings.build_stack import BuildSettings
 from edge.settings.hosts import ExistingHost, Host, VsphereHost
+from edge.settings.image import (
+    Builder,
+    BuiltImage,
+    GivenImage,
+    GivenIso,
+    Image,
+    ImageBuild,
+    IsoDatastore,
+    LocalBuilder,
+    SshBuilder,
+    StackImage,
+)
 from edge.settings.load import from_config, load_any, load_stack
 from edge.settings.network import GivenNetwork, LookupNetwork, ManagedNetwork, StackNetwork
 from edge.settings.network_stack import AnySettings, NetworkSettings
@@ -24,8 +37,8 @@ from edge.settings.palette import (
     StaticNetwork,
     User,
 )
-from edge.settings.release import Agent, Release
-from edge.settings.site import Cilium, NetworkStack, Site
+from edge.settings.release import Agent, Canvos, Release
+from edge.settings.site import BuildStack, Cilium, NetworkStack, Site
 from edge.settings.stack import HostSettings, StackSettings
 from edge.settings.vm import VmSettings
 from edge.settings.vsphere import PASSWORD_SECRET, SEED_SECRET, Placement, Vcenter, Vsphere
@@ -38,14 +51,25 @@ __all__ = [
     "Agent",
     "AnySettings",
     "ApiToken",
+    "BuildSettings",
+    "BuildStack",
+    "Builder",
+    "BuiltImage",
+    "Canvos",
     "Cilium",
     "ConfigToken",
     "ExistingHost",
+    "GivenImage",
+    "GivenIso",
     "GivenNetwork",
     "Host",
     "HostSettings",
+    "Image",
+    "ImageBuild",
+    "IsoDatastore",
     "JumpHost",
     "KeyFile",
+    "LocalBuilder",
     "LookupNetwork",
     "ManagedNetwork",
     "NetworkSettings",
@@ -58,7 +82,9 @@ __all__ = [
     "SecretRef",
     "Site",
     "Ssh",
+    "SshBuilder",
     "SshOverride",
+    "StackImage",
     "StackNetwork",
     "StackSettings",
     "StaticNetwork",

@@ -161,6 +161,17 @@ class Ssh(Model):
         return raw
 
 
+def ssh_secrets(ssh: Ssh, where: str) -> dict[str, SecretRef]:
+    """Return the secrets of a login, by path below `where`."""
+    named = {"passphrase": ssh.passphrase, "password": ssh.password}
+    keys = {"privateKey": key_secret(ssh.private_key)}
+    if ssh.jump_host:
+        named["jumpHost.passphrase"] = ssh.jump_host.passphrase
+        keys["jumpHost.privateKey"] = key_secret(ssh.jump_host.private_key)
+    found = {f"{where}.{name}": ref for name, ref in named.items() if ref}
+    return found | {f"{where}.{name}": SecretRef(secret=key) for name, key in keys.items() if key}
+
+
 def _none_or(tag: str) -> Discriminator:
     """Return what tells the word `none` from the mapping that may stand in its place."""
     return Discriminator(lambda value: "~none" if isinstance(value, str) else tag)
@@ -261,8 +272,11 @@ __all__ = [
     "PortNumber",
     "Proxy",
     "ProxyOrNone",
+    "ProxyUrl",
+    "Reachable",
     "SecretRef",
     "Ssh",
     "SshOverride",
     "key_secret",
+    "ssh_secrets",
 ]

@@ -11,7 +11,7 @@ from edge.settings.access import ProxyOrNone, SshOverride
 from edge.settings.base import Model, refuse
 from edge.settings.certificates import Certificate
 from edge.settings.palette import StaticNetwork, Tags, Users
-from edge.settings.scalars import HostAddress, HostKey, Switch, Text, Whole, one_line
+from edge.settings.scalars import Duration, HostAddress, HostKey, Switch, Text, Whole, one_line
 from edge.settings.vsphere import Placement
 from edge.settings.vsphere_values import Cpus, Disk, MacAddress, MachinePath, Memory
 
@@ -80,6 +80,9 @@ class HostBase(Model):
     )
     vmxnet3_nic: Text | None = Field(
         default=None, alias="vmxnet3Nic", description="Network interface of the VMXNET3 stage on this host."
+    )
+    install_timeout: Duration | None = Field(
+        default=None, description="How long this appliance may take from its installer to its registration."
     )
     tags: Tags = Field(default={}, description="Tags of this host, over those of the site.")
     users: Users = Field(default={}, description="Users of this host, over those of the site.")

@@ -15,6 +15,8 @@ from edge.errors import SettingsError
 from edge.findings import Finding
 from edge.settings.aws_values import KubernetesVersion
 from edge.settings.base import Model, refuse
+from edge.settings.digests import Sha256
+from edge.settings.image_values import CanvosTag, Commit, ImageDigest, ImageReference
 from edge.settings.scalars import Switch, Text, WebUrl, one_line
 from edge.settings.translate import nearest, validate
 from edge.settings.vsphere_values import InventoryPath
@@ -37,13 +39,6 @@ def _version(value: object) -> str:
     return text
 
 
-def _digest(value: object) -> str:
-    text = one_line(value)
-    if not re.fullmatch(r"[0-9a-f]{64}", text):
-        raise refuse("is no sha256", "Write 64 lower-case hexadecimal digits in quotes, as `sha256sum` prints them")
-    return text
-
-
 def release_id(value: object) -> str:
     """Return the id of a release, which is also the name of its file."""
     text = one_line(value)
@@ -53,7 +48,6 @@ def release_id(value: object) -> str:
 
 
 Version = Annotated[str, BeforeValidator(_version), WithJsonSchema({"type": "string"})]
-Sha256 = Annotated[str, BeforeValidator(_digest), WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{64}$"})]
 ReleaseId = Annotated[str, BeforeValidator(release_id), WithJsonSchema({"type": "string"})]
 
 
@@ -93,10 +87,29 @@ class Agent(Model):
         return self.version not in UNPINNED
 
 
-class Canvos(Model):
-    """The builder of Appliance Mode images."""
+class CanvosImage(Model):
+    """A provider image in its registry."""
 
-    tag: Text = Field(description="Tag of the CanvOS repository, for example v4.9.37.")
+    reference: ImageReference = Field(description="Name of the image with its tag.")
+    digest: ImageDigest = Field(description="Digest of the image, `sha256:` and 64 hexadecimal digits.")
+
+
+class CanvosIsos(Model):
+    """The sha256 of the ISOs by kind."""
+
+    poweroff: Sha256 | None = Field(default=None, description="sha256 of the ISO for virtual machines.")
+    reboot: Sha256 | None = Field(default=None, description="sha256 of the ISO for bare metal.")
+
+
+class Canvos(Model):
+    """The installer image: the tag that it is built of, and, once it was tried, what was built."""
+
+    tag: CanvosTag = Field(description="Tag of the CanvOS repository, for example v4.9.37.")
+    commit: Commit | None = Field(
+        default=None, description="Commit of that tag, in quotes; a tag that was moved since then is refused."
+    )
+    image: CanvosImage | None = Field(default=None, description="The provider image that was tried.")
+    isos: CanvosIsos = Field(default=CanvosIsos(), description="The ISOs that were tried.")
 
 
 class Vm(Model):

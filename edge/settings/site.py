@@ -12,6 +12,7 @@ from edge.settings.base import Model
 from edge.settings.certificates import Certificate
 from edge.settings.hosts import Host, OsName, Vmxnet3
 from edge.settings.identity import Activation
+from edge.settings.image import Builder, Image, ImageBuild, IsoDatastore
 from edge.settings.managed import Vpn
 from edge.settings.network import Network
 from edge.settings.palette import Palette
@@ -74,6 +75,14 @@ class Site(Model):
     healthy_timeout: Duration = Field(
         default=timedelta(minutes=20), description="How long a host may take to become healthy."
     )
+    install_timeout: Duration = Field(
+        default=timedelta(hours=2),
+        description="How long an appliance may take from its installer to its registration; somebody has to put the media"
+        " into a bare-metal machine.",
+    )
+    image: Image | None = Field(
+        default=None, description="The installer image of the appliances; needed with `mode: appliance`."
+    )
     vcenters: dict[Label, Vcenter] = Field(default={}, description="The vCenters by name; most sites have one.")
     vsphere: Vsphere | None = Field(
         default=None, description="Where virtual machines are made. With it, hosts are machines made on vSphere."
@@ -115,21 +124,17 @@ class NetworkStack(Model):
 
 
 class BuildStack(Model):
-    """Installer images, built once and promoted by digest. Not built yet."""
+    """An installer image, built once and promoted by digest; no hosts."""
 
-    kind: Literal["build"] = Field(description="Installer images.")
-    name: Label = Field(description="Name of the build.")
+    kind: Literal["build"] = Field(description="An installer image; no hosts.")
+    name: Label = Field(description="Name of the image; the stack is called NAME-STAGE.")
     stage: Stage = Field(description="Stage of the stack.")
-    image_registry: Text = Field(description="Registry and namespace of the provider images, without a scheme.")
-    image_repo: Text = Field(description="Repository of the provider images.")
-    custom_tag: Label = Field(description="Tag that ends the image names.")
-    os_distribution: Literal["ubuntu", "rhel"] = Field(default="ubuntu", description="Operating system of the image.")
-    os_version: Literal["20.04", "22.04", "24.04"] | None = Field(
-        default=None, description="Version of Ubuntu, in quotes."
+    builder: Builder = Field(description="The machine that builds.")
+    build: ImageBuild = Field(description="What the image is built of.")
+    datastores: tuple[IsoDatastore, ...] = Field(
+        default=(), description="Datastores that the ISOs are uploaded to; none for bare metal alone."
     )
-    base_image: Text | None = Field(default=None, description="Base image; needed for rhel.")
-    arch: Literal["amd64"] = Field(default="amd64", description="Architecture of the image.")
-    iso_name: Text = Field(default="palette-edge-installer", description="Name of the ISO file, without .iso.")
+    vcenters: dict[Label, Vcenter] = Field(default={}, description="The vCenters of the datastores, by name.")
 
 
 def _kind(value: Any) -> str | None:

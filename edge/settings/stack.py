@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from edge.aws.access import AwsAccess
 from edge.findings import Finding
-from edge.settings.access import Proxy, SecretRef, Ssh, key_secret
+from edge.settings.access import Proxy, SecretRef, Ssh, ssh_secrets
 from edge.settings.aws_secrets import by_name, network_secrets
 from edge.settings.certificates import certificates
 from edge.settings.hosts import ExistingHost, HostBase, MachineKind, Mode, State, Vmxnet3, VsphereHost
@@ -56,6 +57,7 @@ class HostSettings:
     fips: bool
     made_from: str
     vm: VmSettings | None
+    install_timeout: timedelta
     value_secrets: frozenset[str]
 
     def secret_names(self) -> frozenset[str]:
@@ -168,6 +170,7 @@ def view(site: Site, name: str, release: Release | None = None) -> HostSettings:
         fips=site.fips,
         made_from=_made_from(host),
         vm=vm_settings(site, name, release.vm_template if release else None),
+        install_timeout=_first(host.install_timeout, site.install_timeout),
         value_secrets=frozenset(ref.secret for ref in _value_secrets(site, host).values()),
     )
 
@@ -201,17 +204,6 @@ def _ssh(site: Site, host: HostBase) -> Ssh:
     if jump is None or jump.user:
         return ssh
     return ssh.model_copy(update={"jump_host": jump.model_copy(update={"user": ssh.user})})
-
-
-def _ssh_secrets(ssh: Ssh, where: str) -> dict[str, SecretRef]:
-    """Return the secrets of a login, by path."""
-    named = {"passphrase": ssh.passphrase, "password": ssh.password}
-    keys = {"privateKey": key_secret(ssh.private_key)}
-    if ssh.jump_host:
-        named["jumpHost.passphrase"] = ssh.jump_host.passphrase
-        keys["jumpHost.privateKey"] = key_secret(ssh.jump_host.private_key)
-    found = {f"{where}.{name}": ref for name, ref in named.items() if ref}
-    return found | {f"{where}.{name}": SecretRef(secret=key) for name, key in keys.items() if key}
 
 
 def _value_secrets(site: Site, host: HostBase) -> dict[str, SecretRef]:
@@ -251,7 +243,7 @@ def secret_uses(site: Site) -> dict[str, tuple[str, ...]]:
         found["site.palette.registrationToken"] = SecretRef(secret=TOKEN_SECRET)
     for name, host in site.hosts.items():
         found |= {path.replace("*", name, 1): ref for path, ref in _value_secrets(site, host).items()}
-        found |= _ssh_secrets(_ssh(site, host), f"site.hosts.{name}.ssh" if host.ssh else "site.ssh")
+        found |= ssh_secrets(_ssh(site, host), f"site.hosts.{name}.ssh" if host.ssh else "site.ssh")
     found |= _machine_secrets(site)
     return by_name(found | network_secrets(site.network, site.activation))
 

@@ -14,6 +14,7 @@ from edge.settings.vsphere import (
     DEFAULT_CPUS,
     DEFAULT_DISK_GIB,
     DEFAULT_MEMORY_MIB,
+    Firmware,
     Placement,
     RestartPriority,
     Vcenter,
@@ -62,6 +63,7 @@ class VmSettings:
     attributes: Mapping[str, str]
     mac: str
     adopt: str | None
+    firmware: Firmware
     start_delay: timedelta
     restart_priority: RestartPriority | None
 
@@ -132,6 +134,7 @@ def vm_settings(site: Site, name: str, release_template: str | None = None) -> V
         attributes=placed.attributes,
         mac=mac_of_host(site, name, host),
         adopt=host.adopt,
+        firmware=placed.firmware or "bios",
         start_delay=placed.start_delay or timedelta(0),
         restart_priority=placed.ha.restart_priority if placed.ha else None,
     )

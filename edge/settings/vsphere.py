@@ -37,6 +37,7 @@ DEFAULT_CPUS = 4
 DEFAULT_MEMORY_MIB = 8 * 1024
 DEFAULT_DISK_GIB = 100
 
+Firmware = Literal["bios", "efi"]
 RestartPriority = Literal["lowest", "low", "medium", "high", "highest", "disabled"]
 
 
@@ -143,6 +144,11 @@ class Placement(Model):
         default={}, description="Custom attributes as NAME: VALUE; the names must be there already."
     )
     ha: Ha | None = Field(default=None, description="What the cluster's high availability does with the machine.")
+    firmware: Firmware | None = Field(
+        default=None,
+        description="Firmware of an appliance: `bios` (when not given), which the vendor tests, or `efi`. A cloned machine"
+        " has that of its template.",
+    )
     start_delay: Duration | None = Field(
         default=None, description="Time that the machine's firmware waits at power-on before it boots."
     )
