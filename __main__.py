@@ -9,7 +9,9 @@ from components.network_stack import EdgeNetwork, EdgeNetworkArgs
 from components.secrets import Secrets
 from components.site import EdgeSite, EdgeSiteArgs
 from edge.aws.access import KEYS
-from edge.settings import NetworkSettings, from_config
+from edge.errors import SettingsError
+from edge.findings import Finding
+from edge.settings import NetworkSettings, StackSettings, from_config
 
 config, aws = pulumi.Config(), pulumi.Config("aws")
 with said_plainly():
@@ -26,7 +28,11 @@ with said_plainly():
     secrets = Secrets(config)
     if isinstance(settings, NetworkSettings):
         exports = EdgeNetwork(settings.site.name, EdgeNetworkArgs(settings=settings, secrets=secrets)).exports
-    else:
+    elif isinstance(settings, StackSettings):
         exports = EdgeSite(settings.site.name, EdgeSiteArgs(settings=settings, secrets=secrets)).exports
+    else:
+        raise SettingsError(
+            [Finding("site.kind", "build", "has no component in this program yet", "Use another kind.")]
+        )
 for name, value in exports.items():
     pulumi.export(name, value)

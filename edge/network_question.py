@@ -10,7 +10,7 @@ from typing import Any
 from edge.aws.access import AwsAccess
 from edge.settings.identity import Activation
 from edge.settings.network import Network
-from edge.settings.network_stack import AnySettings, NetworkSettings
+from edge.settings.network_stack import AwsSettings, NetworkSettings
 from edge.settings.site import SiteNetworks
 from edge.settings.stack import StackSettings
 from edge.settings.surroundings import addresses_around, networks_around
@@ -48,7 +48,7 @@ class NetworkQuestion:
         return not self.site or self.network.source == "managed"
 
 
-def question_of(settings: AnySettings) -> NetworkQuestion:
+def question_of(settings: AwsSettings) -> NetworkQuestion:
     """Return the question of a stack."""
     if isinstance(settings, NetworkSettings):
         return NetworkQuestion(

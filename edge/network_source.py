@@ -28,7 +28,7 @@ from edge.network_outputs import site_facts
 from edge.network_question import NetworkQuestion, question_of
 from edge.settings.network import LookupNetwork, ManagedNetwork, Network, StackNetwork
 from edge.settings.network_rules import outside
-from edge.settings.network_stack import AnySettings
+from edge.settings.network_stack import AwsSettings
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def plan_findings(question: NetworkQuestion) -> list[Finding]:
 # -- without an engine ------------------------------------------------------------------------------------------------
 
 
-def network_facts(settings: AnySettings, root: Path, *, file: Path | None = None) -> Answer:
+def network_facts(settings: AwsSettings, root: Path, *, file: Path | None = None) -> Answer:
     """Return the facts of a stack's network for `edgectl`: given, asked of AWS, or exported by the stack that knows them.
 
     `file` holds exported outputs, of the network stack for `source: stack`, else of this stack; nothing is asked then.
@@ -193,7 +193,7 @@ def full_name(stack: str, organization: str = "organization", project: str = "")
     return "/".join(parts) if len(parts) in (1, 3) else "/".join((organization, *parts))
 
 
-def _of_managed(settings: AnySettings, question: NetworkQuestion, root: Path, file: Path | None) -> Answer:
+def _of_managed(settings: AwsSettings, question: NetworkQuestion, root: Path, file: Path | None) -> Answer:
     try:
         return Answer(_exported(settings.stack, root, file))
     except FactsError as error:

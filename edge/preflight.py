@@ -20,7 +20,7 @@ from edge.palette import PaletteClient
 from edge.registration.access import client_for
 from edge.registration.preflight import palette_findings
 from edge.secrets import StackSecrets
-from edge.settings import SEED_SECRET, TOKEN_SECRET, AnySettings, HostSettings, NetworkSettings, StackSettings
+from edge.settings import SEED_SECRET, TOKEN_SECRET, AwsSettings, HostSettings, NetworkSettings, StackSettings
 from edge.settings.managed import NamedCluster
 from edge.settings.network import ManagedNetwork, Network, StackNetwork
 from edge.settings.network_rules import without_unknown
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _PATIENCE = 30.0
 
 
-def settings_results(settings: AnySettings) -> list[Result]:
+def settings_results(settings: AwsSettings) -> list[Result]:
     """Return what the settings warn about, a row each; settings with errors do not get this far."""
     check = "control.settings"
     if not settings.warnings:
@@ -43,7 +43,7 @@ def settings_results(settings: AnySettings) -> list[Result]:
     return [_of_finding(check, finding, settings) for finding in settings.warnings]
 
 
-def secret_results(settings: AnySettings, secrets: StackSecrets) -> list[Result]:
+def secret_results(settings: AwsSettings, secrets: StackSecrets) -> list[Result]:
     """Return whether every secret that the stack needs can be read. No value is in a result."""
     check = "control.secrets"
     names = sorted(settings.secret_names())
@@ -79,7 +79,7 @@ def network_results(settings: StackSettings, network: NetworkFacts, reports: Seq
     return rows or [Result(check, "", "pass", "consistent")]
 
 
-def aws_results(settings: AnySettings, look: Callable[[], Answer | None], now: datetime | None = None) -> list[Result]:
+def aws_results(settings: AwsSettings, look: Callable[[], Answer | None], now: datetime | None = None) -> list[Result]:
     """Return what AWS says about the cluster and the way to it: a row or more for each `aws.*` check.
 
     `look` reads the account, and is called only where AWS is asked at all. An error of AWS is a red row, no exception:
@@ -149,7 +149,7 @@ def network_stack_results(settings: NetworkSettings, network: NetworkFacts, *, j
     return rows or [Result(check, "", "pass", f"{len(settings.site.sites)} sites, consistent")]
 
 
-def unknown_network(settings: AnySettings, error: EdgeError) -> Result:
+def unknown_network(settings: AwsSettings, error: EdgeError) -> Result:
     """Return the row of a network whose facts cannot be had."""
     return _error("control.network", settings, error)
 
@@ -249,11 +249,11 @@ def _client(settings: StackSettings, secrets: StackSecrets) -> PaletteClient:
     return client_for(inputs, config, patience=_PATIENCE)
 
 
-def _red(check: str, settings: AnySettings, seen: str, expected: str, remedy: str = "") -> Result:
+def _red(check: str, settings: AwsSettings, seen: str, expected: str, remedy: str = "") -> Result:
     return Result(check, "", CATALOGUE[check].level(settings.stage), seen, expected, remedy)
 
 
-def _error(check: str, settings: AnySettings, error: EdgeError) -> Result:
+def _error(check: str, settings: AwsSettings, error: EdgeError) -> Result:
     seen = f"{error.where}: {error.message}" if error.where else error.message
     return _red(check, settings, seen.rstrip("."), CATALOGUE[check].title.lower(), error.remedy)
 
@@ -262,7 +262,7 @@ def _not_asked(*checks: str) -> list[Result]:
     return [Result(check, "", "skip", "not asked: Palette did not get that far") for check in checks]
 
 
-def _of_finding(check: str, finding: Finding, settings: AnySettings) -> Result:
+def _of_finding(check: str, finding: Finding, settings: AwsSettings) -> Result:
     """Return a finding as a row: an error at the level of the stage, a warning as a warning."""
     value = "" if finding.value is None else f" (got {shorten(finding.value, 60)})"
     status: Status = "warn" if finding.level == "warning" else CATALOGUE[check].level(settings.stage)

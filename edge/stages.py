@@ -165,6 +165,60 @@ _TABLE = (
         "Write it as `vm: {template: NAME}` in the release, and remove it here",
         "off", "warning", "error", ("A18",),
     ),
+    StageRule(
+        "builder.small",
+        "an image may be built on a machine below the minimums, which fails without a clear word when it is too small",
+        "Take a machine with 4 CPUs, 8 GB and 150 GB of free disk, and remove `acceptSmall`",
+        "warning", "warning", "error", ("B1",),
+    ),
+    StageRule(
+        "image.built.here",
+        "the site builds its image itself, so its hosts are not installed from what was tried before",
+        "Let a stack of kind build make it, and write {source: stack, stack: NAME}, or {source: given, ...}",
+        "off", "warning", "error", ("B14",),
+    ),
+    StageRule(
+        "image.repository.plain",
+        "the builder would be fetched without TLS",
+        "Use an https:// address as `repository`",
+        "warning", "error", "error", ("B3",),
+    ),
+    StageRule(
+        "image.registry.ttl",
+        "images vanish from ttl.sh within a day, and no cluster could pull them",
+        "Use a registry of your own as `registry`",
+        "warning", "error", "error", ("B13",),
+    ),
+    StageRule(
+        "image.checksum.placeholder",
+        "the sha256 of the ISO is a placeholder, so no file can match it",
+        "Write the sha256 that the build stack exports",
+        "warning", "warning", "warning", ("B12",),
+    ),
+    StageRule(
+        "canvos.tag.unplain",
+        "the release builds a candidate, a patch or a letter tag, which are moved and withdrawn",
+        "Choose a plain tag of the form v4.5.15",
+        "warning", "error", "error", ("B3",),
+    ),
+    StageRule(
+        "canvos.commit.missing",
+        "the release does not pin the commit of its CanvOS tag, so a moved tag would be taken",
+        "Add `commit:` beside `tag:`, as the build stack exports it",
+        "off", "warning", "error", ("B3",),
+    ),
+    StageRule(
+        "image.digest.missing",
+        "the release does not pin the provider image that was tried",
+        "Add `image: {reference: NAME, digest: DIGEST}`, as the build stack exports them",
+        "off", "warning", "error", ("B13",),
+    ),
+    StageRule(
+        "image.isos.missing",
+        "the release does not pin the ISO that was tried",
+        "Add its sha256, as the build stack exports it",
+        "off", "warning", "error", ("B12",),
+    ),
 )  # fmt: skip
 
 RULES: Mapping[str, StageRule] = {rule.id: rule for rule in _TABLE}

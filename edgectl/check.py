@@ -15,7 +15,16 @@ from rich.text import Text
 
 from edge.errors import SettingsError
 from edge.findings import Finding, errors, shorten
-from edge.settings import API_KEY_SECRET, SEED_SECRET, AnySettings, NetworkSettings, load_any
+from edge.settings import (
+    API_KEY_SECRET,
+    SEED_SECRET,
+    AnySettings,
+    BuildSettings,
+    NetworkSettings,
+    SshBuilder,
+    StackSettings,
+    load_any,
+)
 from edge.settings.load import config_of
 from edge.settings.locate import Locator
 from edge.settings.secrets import stored
@@ -67,7 +76,7 @@ def _print(
         count = len(errors(findings))
         console.print(f"[bold red]{stack}: {count} to correct[/bold red]", highlight=False)
         return
-    if settings.secret_uses() or not isinstance(settings, NetworkSettings):
+    if settings.secret_uses() or isinstance(settings, StackSettings):
         console.print(secret_table(settings, stored(config_of(stack, root, stack_file=stack_file))))
         console.print()
     warned = f", {len(findings)} warnings" if findings else ""
@@ -76,6 +85,10 @@ def _print(
 
 def _what(settings: AnySettings) -> str:
     """Return what a stack is, in a few words."""
+    if isinstance(settings, BuildSettings):
+        builder = settings.site.builder
+        machine = builder.address if isinstance(builder, SshBuilder) else "this machine"
+        return f"image {settings.site.name}, stage {settings.stage}, release {settings.release.id}, built on {machine}"
     if isinstance(settings, NetworkSettings):
         words, count, noun = f"network {settings.site.name}, stage {settings.stage}", len(settings.site.sites), "site"
     else:
@@ -140,7 +153,7 @@ def secret_table(settings: AnySettings, there: frozenset[str]) -> Table:
         state = Text("set", "green") if name in there else Text("not in the file", "yellow")
         made = "openssl rand -base64 32 | " if name == SEED_SECRET else ""
         table.add_row(name, state, ", ".join(paths), f"{made}pulumi config set --secret {name}")
-    if not isinstance(settings, NetworkSettings):
+    if isinstance(settings, StackSettings):
         key = Text("set", "green") if API_KEY_SECRET in there else Text("from the environment")
         table.add_row(API_KEY_SECRET, key, "Palette's API", f"export {API_KEY_VARIABLE}=... (best: in no state)")
     return table

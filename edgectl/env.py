@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from edge.settings import AnySettings, NetworkSettings, load_any
+from edge.settings import AnySettings, BuildSettings, NetworkSettings, StackSettings, load_any
 from edge.vcenter.trust import FOLDER, VARIABLE, bundle_for
 
 _SLOTS, _MOST_SLOTS = 8, 64
@@ -22,8 +22,11 @@ _SLOTS, _MOST_SLOTS = 8, 64
 
 def parallel(settings: AnySettings) -> int:
     """Return how many resources the engine should work on at once: a host that waits holds one slot all the time."""
-    waiting = settings.site.sites if isinstance(settings, NetworkSettings) else settings.site.hosts
-    return min(_MOST_SLOTS, len(waiting) + _SLOTS)
+    if isinstance(settings, BuildSettings):
+        waiting = 1 + len(settings.site.build.kinds) * len(settings.site.datastores)
+    else:
+        waiting = len(settings.site.sites if isinstance(settings, NetworkSettings) else settings.site.hosts)
+    return min(_MOST_SLOTS, waiting + _SLOTS)
 
 
 def lines(settings: AnySettings, bundle: Path | None, named: str = "") -> list[str]:
@@ -46,7 +49,7 @@ def command(
 ) -> None:
     """Print `export` lines to be evaluated by the shell that runs `pulumi`; fetch and check a pinned certificate first."""
     settings = load_any(stack, root, stack_file=stack_file)
-    bundle = None if isinstance(settings, NetworkSettings) else bundle_for(settings)
+    bundle = bundle_for(settings) if isinstance(settings, StackSettings) else None
     if bundle is not None and sys.platform == "darwin":
         note = f"note: on macOS programs in Go ask the keychain, not {VARIABLE}: add {bundle} there."
         print(note, file=sys.stderr)

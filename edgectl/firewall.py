@@ -12,7 +12,7 @@ from edge.endpoints.firewall import network_stack_rules, of_phases, site_rules
 from edge.endpoints.model import Phase
 from edge.endpoints.render import render
 from edge.network import NetworkFacts
-from edge.settings import AnySettings, NetworkSettings, load_any
+from edge.settings import AwsSettings, NetworkSettings, load_with_network
 from edgectl.network import FactsFile, asked
 
 
@@ -46,12 +46,12 @@ def command(
 
     Of a network stack: the AWS side with the lines of every site, then a part for each site.
     """
-    settings = load_any(stack, root, stack_file=stack_file)
+    settings = load_with_network(stack, root, stack_file=stack_file)
     facts = asked(settings, root, network_facts).facts
     typer.echo(request(settings, facts, form, [one.value for one in phase or ()]), nl=False)
 
 
-def request(settings: AnySettings, facts: NetworkFacts, form: Form, phases: list[Phase]) -> str:
+def request(settings: AwsSettings, facts: NetworkFacts, form: Form, phases: list[Phase]) -> str:
     """Return the request of a stack as text, of some phases only when any are named."""
     title = f"{settings.site.name} ({settings.stack})"
     if phases:

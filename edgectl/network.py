@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from edge.network_source import Answer, network_facts
-from edge.settings import AnySettings
+from edge.settings import AwsSettings
 
 FactsFile = Annotated[
     Path | None,
@@ -21,7 +21,7 @@ FactsFile = Annotated[
 ]
 
 
-def asked(settings: AnySettings, root: Path, file: Path | None) -> Answer:
+def asked(settings: AwsSettings, root: Path, file: Path | None) -> Answer:
     """Return the facts of the network, and print on stderr what should be known about them."""
     answer = network_facts(settings, root, file=file)
     if answer.note:

@@ -17,7 +17,7 @@ from edge.facts import load_facts
 from edge.network import NetworkFacts
 from edge.network_source import Answer, instead_of_aws
 from edge.plan import HostPlan, host_plans
-from edge.settings import AnySettings, StackSettings, load_any
+from edge.settings import AnySettings, BuildSettings, StackSettings, load_any
 
 
 def _recording(settings: AnySettings, root: Path, stack_file: Path | None, answer: Answer | None) -> Any:
@@ -40,13 +40,17 @@ def _recording(settings: AnySettings, root: Path, stack_file: Path | None, answe
 
 
 def _unknown(settings: AnySettings, answer: Answer | None) -> bool:
-    return settings.site.network.source != "given" and answer is None
+    return not isinstance(settings, BuildSettings) and settings.site.network.source != "given" and answer is None
 
 
 def _answer(settings: AnySettings, outputs: Mapping[str, Any]) -> Answer | None:
     """Return what AWS said at the last run, for a network that is looked up."""
     network = outputs.get("network")
-    if settings.site.network.source != "lookup" or not isinstance(network, Mapping):
+    if (
+        isinstance(settings, BuildSettings)
+        or settings.site.network.source != "lookup"
+        or not isinstance(network, Mapping)
+    ):
         return None
     return Answer(NetworkFacts.from_dict(network))
 
@@ -135,7 +139,7 @@ def command(
     outputs = dict(load_facts(stack, root, file=facts).outputs) if facts is not None else {}
     answer = _answer(settings, outputs)
     console.print(resource_tree(_recording(settings, root.resolve(), stack_file, answer), stack))
-    if _unknown(settings, answer):
+    if not isinstance(settings, BuildSettings) and _unknown(settings, answer):
         console.print(f"[dim]{_NOT_ASKED[settings.site.network.source]}[/dim]", highlight=False)
     if isinstance(settings, StackSettings):
         known = None if facts is None else dict(outputs.get("hosts", {}))

@@ -26,7 +26,7 @@ from edge.preflight import (
     vsphere_look,
 )
 from edge.secrets import open_secrets
-from edge.settings import AnySettings, NetworkSettings, load_any
+from edge.settings import AwsSettings, NetworkSettings, load_with_network
 from edgectl.check import wide_console
 from edgectl.network import FactsFile, asked
 from edgectl.reporting import REPORTS, Files, publish, report_of
@@ -47,7 +47,7 @@ def command(
     root: Annotated[Path, typer.Option(help="The project folder.")] = Path(),
 ) -> None:
     """Ask settings, secrets, AWS, Palette, vCenter and every host, and compare the hosts. Exit code 3: red; 5: a host was not reached."""
-    settings = load_any(stack, root, stack_file=stack_file)
+    settings = load_with_network(stack, root, stack_file=stack_file)
     secrets = open_secrets(stack, root, file=secrets_file, stack_file=stack_file)
     files = Files(report_dir or root / REPORTS, as_json, junit)
     name = f"{settings.stack}.preflight"
@@ -83,7 +83,7 @@ def command(
     raise typer.Exit(publish(console, settings, report, looked, files, name=name, skipped=skipped))
 
 
-def _network(settings: AnySettings, root: Path, file: Path | None) -> tuple[Answer | None, list[Result]]:
+def _network(settings: AwsSettings, root: Path, file: Path | None) -> tuple[Answer | None, list[Result]]:
     """Return the facts of the network, None when they cannot be had, and the rows of who was asked for them."""
     answer: Answer | None = None
     error: EdgeError | None = None

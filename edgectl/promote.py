@@ -36,7 +36,7 @@ def command(
     console = wide_console()
     if source == target:
         raise PromotionError("FROM and TO are the same stack", remedy="Name two stacks.", where=source)
-    _refuse_network_stacks(root, source, target)
+    _refuse_other_kinds(root, source, target)
     settings = load_stack(source, root)
     release = settings.release.id
     path = stack_path(target, root)
@@ -57,14 +57,21 @@ def command(
         _next_steps(console, target, path, before, release)
 
 
-def _refuse_network_stacks(root: Path, *stacks: str) -> None:
+_NOT_PROMOTED = {
+    "network": ("is a network stack, and network stacks have no release", "Promote the stacks of its sites."),
+    "build": (
+        "is a build stack, which makes what a release pins and has no host that could be healthy",
+        "Promote the stacks of the sites that take its image.",
+    ),
+}
+
+
+def _refuse_other_kinds(root: Path, *stacks: str) -> None:
     for stack in stacks:
-        if stack_path(stack, root).is_file() and stack_kind(stack, root) == "network":
-            raise PromotionError(
-                "is a network stack, and network stacks have no release",
-                remedy="Promote the stacks of its sites.",
-                where=stack,
-            )
+        kind = stack_kind(stack, root) if stack_path(stack, root).is_file() else ""
+        if kind in _NOT_PROMOTED:
+            problem, remedy = _NOT_PROMOTED[kind]
+            raise PromotionError(problem, remedy=remedy, where=stack)
 
 
 def _gate(

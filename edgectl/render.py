@@ -1,4 +1,7 @@
-"""`edgectl render STACK HOST`: everything that a host would get, with every secret masked. Reads no secret at all."""
+"""`edgectl render STACK HOST`: everything that a host would get, with every secret masked. Reads no secret at all.
+
+Of a build stack, which has no hosts: everything that the vendor's builder would get.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,9 @@ from edge.findings import Finding
 from edge.network import NetworkFacts
 from edge.packages import FAMILIES, packages, services
 from edge.releases import Installer, installer
-from edge.settings import HostSettings, StackSettings, load_stack
+from edge.settings import BuildSettings, HostSettings, StackSettings, load_any, load_stack
 from edge.settings.access import KeyFile, key_secret
+from edge.settings.load import stack_kind
 from edge.settings.translate import nearest
 from edge.steps_values import agent_values, prepare_values, started_values
 from edge.userdata import render_userdata
@@ -42,7 +46,9 @@ _PUBLIC = "ssh-ed25519 (derived from the secret hostKeySeed)"
 
 def command(
     stack: Annotated[str, typer.Argument(help="The stack, as in Pulumi.STACK.yaml.")],
-    host: Annotated[str, typer.Argument(help="The host, as under `hosts` in the settings.")],
+    host: Annotated[
+        str, typer.Argument(help="The host, as under `hosts` in the settings; none for a build stack.")
+    ] = "",
     network_facts: FactsFile = None,
     stack_file: Annotated[Path | None, typer.Option(help="Another place of the stack file.")] = None,
     root: Annotated[Path, typer.Option(help="The project folder.")] = Path(),
@@ -57,12 +63,16 @@ def command(
 
     For a VM also metadata and user-data of its first boot, and the keys that it gets in vSphere.
     """
+    if stack_kind(stack, root, stack_file=stack_file) == "build":
+        _render_build(stack, root, stack_file, host)
+        return
     settings = load_stack(stack, root, stack_file=stack_file)
     if host not in settings.site.hosts:
-        near = nearest(host, settings.site.hosts)
+        near = nearest(host, settings.site.hosts) if host else None
         hint = f"Did you mean {near}? " if near else ""
         there = ", ".join(settings.site.hosts)
-        raise SettingsError([Finding("site.hosts", host, "is no host of this stack", f"{hint}There are: {there}.")])
+        problem = "is no host of this stack" if host else "has several hosts, and none is named"
+        raise SettingsError([Finding("site.hosts", host or None, problem, f"{hint}There are: {there}.")])
     view = settings.host_view(host)
     masked = Masked(settings, view, asked(settings, root, network_facts).facts)
     wanted = {masked.user_data: user_data, masked.vm_metadata: vm_metadata, masked.vm_user_data: vm_user_data}
@@ -79,6 +89,18 @@ def command(
     for step, values in masked.steps().items():
         console.print(value_table(step, values, full=full))
         console.print()
+
+
+def _render_build(stack: str, root: Path, stack_file: Path | None, host: str) -> None:
+    """Show what the builder of a build stack would get. Raises SettingsError when a host is named."""
+    from edgectl.render_build import show
+
+    if host:
+        problem = "is no host of this stack: a build stack has none"
+        raise SettingsError([Finding("site.hosts", host, problem, "Leave the host out.")])
+    settings = load_any(stack, root, stack_file=stack_file)
+    assert isinstance(settings, BuildSettings)
+    show(wide_console(), settings)
 
 
 class Masked:

@@ -1,7 +1,7 @@
 """The settings of a site: models, rules, and reading them from a stack file or from the engine.
 
     load_stack("prod")      what `edgectl` uses: reads Pulumi.prod.yaml and its release, offline
-    load_any("plants-prod") the same, also for a stack of kind network
+    load_any("plants-prod") the same, also for stacks of kind network and build
     from_config(...)        what the program uses: the same, out of what the engine hands over
 
 Secrets never pass through here. Inside a site a secret is only named, as {secret: NAME}.
@@ -10,7 +10,7 @@ Secrets never pass through here. Inside a site a secret is only named, as {secre
 from __future__ import annotations
 
 from edge.settings.access import JumpHost, KeyFile, Proxy, SecretRef, Ssh, SshOverride
-from edge.settings.build_stack import BuildSettings
+from edge.settings.build_stack import AnySettings, BuildSettings
 from edge.settings.hosts import ExistingHost, Host, VsphereHost
 from edge.settings.image import (
     Builder,
@@ -24,9 +24,9 @@ from edge.settings.image import (
     SshBuilder,
     StackImage,
 )
-from edge.settings.load import from_config, load_any, load_stack
+from edge.settings.load import from_config, load_any, load_stack, load_with_network
 from edge.settings.network import GivenNetwork, LookupNetwork, ManagedNetwork, StackNetwork
-from edge.settings.network_stack import AnySettings, NetworkSettings
+from edge.settings.network_stack import AwsSettings, NetworkSettings
 from edge.settings.palette import (
     API_KEY_SECRET,
     TOKEN_SECRET,
@@ -51,6 +51,7 @@ __all__ = [
     "Agent",
     "AnySettings",
     "ApiToken",
+    "AwsSettings",
     "BuildSettings",
     "BuildStack",
     "Builder",
@@ -96,4 +97,5 @@ __all__ = [
     "from_config",
     "load_any",
     "load_stack",
+    "load_with_network",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,6 +14,7 @@ from edge.settings.aws_secrets import by_name
 from edge.settings.image import SshBuilder
 from edge.settings.image_places import vcenters_of
 from edge.settings.image_secrets import build_stack_secrets
+from edge.settings.network_stack import AwsSettings
 from edge.settings.release import Release
 from edge.settings.site import BuildStack
 from edge.settings.vsphere import Vcenter
@@ -67,3 +69,6 @@ class BuildSettings(BaseModel):
     def stand_ins(self) -> dict[str, str]:
         """Return a text for every secret of the stack, of a form that passes for it: for runs without real secrets."""
         return {name: f"ehmasked{at}" for at, name in enumerate(self.secret_uses(), start=1000)}
+
+
+AnySettings: TypeAlias = AwsSettings | BuildSettings

@@ -44,7 +44,7 @@ FIXED: Mapping[tuple[str, ...], str] = {
 
 def extra_findings(extra: Mapping[str, Any]) -> list[Finding]:
     """Return what is wrong with the extra user-data: fixed parts, unknown roots, stages of a wrong shape, passwords."""
-    return [*_roots(extra), *_fixed(extra), *_tags(extra), *_stages(extra), *_passwords(extra, ())]
+    return [*_roots(extra), *_fixed(extra), *_tags(extra), *_stages(extra), *passwords(extra)]
 
 
 def _finding(path: Path_, problem: str, remedy: str, value: object = None) -> Finding:
@@ -90,8 +90,14 @@ def _stages(extra: Mapping[str, Any]) -> Iterator[Finding]:
             yield _finding(("stages", name), "must be a list of steps", "Write `- name: ...` lines below it")
 
 
-def _passwords(value: object, path: Path_) -> Iterator[Finding]:
-    """Yield a finding for each password in clear text, wherever it stands; the password is not repeated."""
+def passwords(value: object, where: str = WHERE) -> Iterator[Finding]:
+    """Yield a finding for each password in clear text below `where`; the password is not repeated."""
+    for path in _passwords(value, ()):
+        remedy = "Write {secret: NAME}; for a user the secret must be a hash made by `mkpasswd -m sha-512`."
+        yield Finding(dotted(path, where), None, "is a password in clear text", remedy)
+
+
+def _passwords(value: object, path: Path_) -> Iterator[Path_]:
     if isinstance(value, list | tuple):
         for index, inner in enumerate(value):
             yield from _passwords(inner, (*path, index))
@@ -99,8 +105,7 @@ def _passwords(value: object, path: Path_) -> Iterator[Finding]:
         return
     for key, inner in value.items():
         if key in ("passwd", "password") and isinstance(inner, str | int | float):
-            remedy = "Write {secret: NAME}; for a user the secret must be a hash made by `mkpasswd -m sha-512`"
-            yield _finding((*path, key), "is a password in clear text", remedy)
+            yield (*path, key)
         else:
             yield from _passwords(inner, (*path, key))
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Field, Tag
 
+from edge.canvos.arg import value_problem
 from edge.settings.access import ProxyUrl, Reachable, Ssh
 from edge.settings.base import Model, one_of, refuse
 from edge.settings.certificates import Certificate
@@ -39,7 +40,18 @@ ISO_NAME = "palette-edge-installer"
 
 Power = Literal["poweroff", "reboot"]
 KINDS_OF_ISO: tuple[Power, ...] = ("poweroff", "reboot")
-Os = Literal["ubuntu", "rhel"]
+
+
+def _os(value: object) -> object:
+    if value in ("ubuntu", "rhel"):
+        return value
+    raise refuse(
+        "is no operating system of an image for hybrid nodes",
+        "Write ubuntu or rhel: AWS lists Ubuntu 20.04, 22.04 and 24.04, RHEL 8 and 9; Amazon Linux 2023 in Agent Mode only",
+    )
+
+
+Os = Annotated[Literal["ubuntu", "rhel"], BeforeValidator(_os)]
 
 
 class BuilderBase(Model):
@@ -90,13 +102,23 @@ Builder: TypeAlias = Annotated[
 ]
 
 
+def _writable(value: str) -> str:
+    problem = value_problem(value)
+    if problem is not None:
+        raise refuse(problem, "Remove it")
+    return value
+
+
+BuildProxyUrl = Annotated[ProxyUrl, AfterValidator(_writable)]
+
+
 class BuildProxy(Model):
     """The proxy of a build. It has no login: what the builder is given may be read in the image afterwards."""
 
-    http: ProxyUrl | None = Field(
+    http: BuildProxyUrl | None = Field(
         default=None, description="Proxy for http:// addresses; the same as `https` when not given."
     )
-    https: ProxyUrl = Field(description="Proxy for https:// addresses, without a login.")
+    https: BuildProxyUrl = Field(description="Proxy for https:// addresses, without a login.")
     no_proxy: tuple[ProxyException, ...] = Field(
         default=(), description="Names, addresses and blocks that the build reaches directly."
     )

@@ -16,13 +16,15 @@ from edge.findings import Finding, errors
 from edge.settings import release as releases
 from edge.settings.aws_values import Region
 from edge.settings.base import kind_of
+from edge.settings.build_rules import build_stack_findings
+from edge.settings.build_stack import AnySettings, BuildSettings
 from edge.settings.certificates import Sources, nothing
 from edge.settings.network_rules import network_stack_findings
-from edge.settings.network_stack import AnySettings, NetworkSettings
+from edge.settings.network_stack import AwsSettings, NetworkSettings
 from edge.settings.partial import pruned
-from edge.settings.rules import not_built_yet, site_findings
+from edge.settings.rules import site_findings
 from edge.settings.secrets import inside_site, plain_secrets
-from edge.settings.site import AnyStack, NetworkStack, Site
+from edge.settings.site import AnyStack, BuildStack, NetworkStack, Site
 from edge.settings.stack import StackSettings
 from edge.settings.translate import validate
 from edge.settings.yamltext import Document, dotted, read
@@ -68,7 +70,7 @@ def from_config(
     files: Path | None = None,
     plain: Callable[[str], str | None] = nothing,
 ) -> AnySettings:
-    """Return the settings out of what the engine hands to the program, of a site or of a network stack.
+    """Return the settings out of what the engine hands to the program: of a site, a network stack or a build stack.
 
     `aws` holds the `aws:` keys without their prefix (objects may be JSON text). `files` is the folder that {file: PATH} is relative to (the stack file's; `root` when not given), `plain` returns a
     plain top-level config value of the project, for {config: NAME}. Raises SettingsError with every finding.
@@ -80,7 +82,7 @@ def from_config(
 
 
 def load_any(stack: str, root: Path | None = None, *, stack_file: Path | None = None) -> AnySettings:
-    """Return the settings of a stack, read from its file without an engine or a network: of a site, or a network stack.
+    """Return the settings of a stack, read from its file without an engine or a network; of any kind.
 
     `root` is the project's folder (the current one when not given), `stack_file` another place for the stack's file.
     Raises SettingsError with every finding: those of the settings, of the release, and where the two readers of the
@@ -91,20 +93,35 @@ def load_any(stack: str, root: Path | None = None, *, stack_file: Path | None = 
 
 
 def load_stack(stack: str, root: Path | None = None, *, stack_file: Path | None = None) -> StackSettings:
-    """Return the settings of a site, as `load_any` does. Raises SettingsError also for a network stack, in one sentence."""
+    """Return the settings of a site, as `load_any` does. Raises SettingsError for stacks of other kinds, in one sentence."""
     given, where = _read(stack, root, stack_file)
-    if given.kind == "network":
-        raise SettingsError([_no_site()], where=where)
+    if given.kind in _NO_SITE:
+        raise SettingsError([_NO_SITE[given.kind]], where=where)
     return _checked_site(given, where=where)
 
 
-def _no_site() -> Finding:
-    return Finding(
+def load_with_network(stack: str, root: Path | None = None, *, stack_file: Path | None = None) -> AwsSettings:
+    """Return the settings of a stack with an AWS side, as `load_any` does. Raises SettingsError also for a build stack."""
+    given, where = _read(stack, root, stack_file)
+    if given.kind == "build":
+        raise SettingsError([_NO_SITE["build"]], where=where)
+    return _checked_network(given, where=where) if given.kind == "network" else _checked_site(given, where=where)
+
+
+_NO_SITE: Mapping[object, Finding] = {
+    "network": Finding(
         "site.kind",
         "network",
         "is a network stack, which has no hosts and no release",
         "Name a stack of one of its sites; network stacks are for `check`, `preflight`, `plan`, `env` and `firewall`.",
-    )
+    ),
+    "build": Finding(
+        "site.kind",
+        "build",
+        "is a build stack, which has no hosts and no AWS side",
+        "Name a stack of a site that takes its image; build stacks are for `check`, `render`, `plan` and `env`.",
+    ),
+}
 
 
 def _read(stack: str, root: Path | None, stack_file: Path | None) -> tuple[_Input, str]:
@@ -196,7 +213,28 @@ def _secret_site() -> Finding:
 
 
 def _checked(given: _Input, *, where: str = "") -> AnySettings:
-    return _checked_network(given, where=where) if given.kind == "network" else _checked_site(given, where=where)
+    if given.kind == "network":
+        return _checked_network(given, where=where)
+    return _checked_build(given, where=where) if given.kind == "build" else _checked_site(given, where=where)
+
+
+def _checked_build(given: _Input, *, where: str) -> BuildSettings:
+    findings = list(given.found)
+    release = _release(given, findings)
+    exact, whole, hidden = _shape(given, findings)
+    if isinstance(whole, BuildStack):
+        found = build_stack_findings(given.stack, given.project, whole, release)
+        findings += [one for one in found if not _under(one.where, hidden)]
+    if errors(findings) or not isinstance(exact, BuildStack) or release is None:
+        raise SettingsError(_unique(errors(findings)), where=where)
+    return BuildSettings(
+        stack=given.stack,
+        project=given.project,
+        root=given.root,
+        site=exact,
+        release=release,
+        warnings=tuple(_unique(findings)),
+    )
 
 
 def _checked_network(given: _Input, *, where: str) -> NetworkSettings:
@@ -264,9 +302,6 @@ def _release(given: _Input, findings: list[Finding]) -> releases.Release | None:
 def _site(given: _Input, release: releases.Release | None, region: str | None, findings: list[Finding]) -> Site | None:
     """Return the site when its shape is right, and add what the rules say, also about what is right in a broken one."""
     site, whole, hidden = _shape(given, findings)
-    if whole is not None and not isinstance(whole, Site):
-        findings += not_built_yet(whole)
-        return None
     if isinstance(whole, Site):
         findings += [
             one

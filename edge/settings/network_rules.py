@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edge.aws.access import AwsAccess
 from edge.findings import Finding, errors
+from edge.settings.names import name_findings
 from edge.settings.network import GivenNetwork, LookupNetwork, ManagedNetwork, StackNetwork
 from edge.settings.site import NetworkStack, Site, SiteNetworks
 
@@ -47,7 +48,6 @@ def site_source_findings(site: Site) -> Iterator[Finding]:
 def network_stack_findings(stack: str, project: str, whole: NetworkStack, region: str | None) -> list[Finding]:
     """Return what the rules say about a network stack of the right shape. `region` is None when unknown."""
     from edge.settings.aws_rules import identity_findings
-    from edge.settings.rules import name_findings  # it uses this module, too
 
     found = [*name_findings(stack, project, whole.name, whole.stage), *_sources(whole), *_apart(whole)]
     network = whole.network

@@ -51,4 +51,4 @@ class NetworkSettings(BaseModel):
         return {name: f"ehmasked{at}" for at, name in enumerate(self.secret_uses(), start=1000)}
 
 
-AnySettings: TypeAlias = StackSettings | NetworkSettings
+AwsSettings: TypeAlias = StackSettings | NetworkSettings

@@ -21,6 +21,9 @@ _STAND_INS: Mapping[str, Any] = {
     "stage": "dev",
     "palette": {"project": "Default"},
     "ssh": {"user": "root"},
+    "image": {"source": "stack", "stack": "image"},
+    "builder": {"machine": "local"},
+    "build": {"registry": "registry.example/edge", "repo": "ubuntu", "customTag": "edge"},
     "vcenters": {},
     "network": {
         "source": "given",

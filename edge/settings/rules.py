@@ -9,20 +9,19 @@ from typing import Any
 from edge.findings import Finding
 from edge.network import NetworkFacts, network_rules
 from edge.settings.access import Ssh
+from edge.settings.appliance_rules import appliance_findings
 from edge.settings.aws_rules import aws_findings
 from edge.settings.extra import extra_findings
 from edge.settings.hosts import ExistingHost
+from edge.settings.names import name_findings
 from edge.settings.network import GivenNetwork, ManagedNetwork
 from edge.settings.network_rules import at_its_place, site_source_findings, without_unknown
 from edge.settings.release import Release
-from edge.settings.site import BuildStack, Site
+from edge.settings.site import Site
 from edge.settings.stack import HostSettings, StackSettings, view
 from edge.settings.surroundings import addresses_around, networks_around
 from edge.settings.vm_rules import vm_findings
-from edge.stages import Stage, judge
-
-EXAMPLES = ("dev", "staging", "prod", "lab")
-OWNER_LIMIT = 63
+from edge.stages import judge
 
 # Judged only when the region is known; without one the others are judged as in some commercial Region.
 _BY_REGION = ("site.network.region", "site.network.clusterEndpoint")
@@ -34,12 +33,12 @@ def site_findings(stack: str, project: str, site: Site, release: Release | None,
     views = [view(site, name, release) for name in site.hosts]
     found: list[Finding | None] = [
         *name_findings(stack, project, site.name, site.stage),
-        *not_built_yet(site),
         *site_source_findings(site),
         *_palette(site),
         *_addresses(views),
         *_static_networks(site, views),
         *vm_findings(site, release),
+        *appliance_findings(site, views, release),
         *_fips(site, release),
         *extra_findings(site.palette.user_data_extra),
         *_stage(site, views),
@@ -48,52 +47,6 @@ def site_findings(stack: str, project: str, site: Site, release: Release | None,
         *aws_findings(site),
     ]
     return [finding for finding in found if finding is not None]
-
-
-def name_findings(stack: str, project: str, name: str, stage: Stage) -> Iterator[Finding]:
-    """Yield what is wrong with the name of a stack: it is made of the name in its settings, and of the stage."""
-    owner = f"{project}.{stack}"
-    if len(owner) > OWNER_LIMIT:
-        yield Finding(
-            "stack",
-            owner,
-            f"has a name too long for a label in Palette ({len(owner)} characters with the project)",
-            f"Name the stack with at most {OWNER_LIMIT - len(project) - 1} characters.",
-        )
-    if stack in EXAMPLES:
-        if stack in ("dev", "staging", "prod") and stack != stage:
-            yield Finding("site.stage", stage, f"does not fit the stack {stack}", f"Write `stage: {stack}`.")
-        return
-    wanted = f"{name}-{stage}"
-    if stack != wanted:
-        where, value = ("site.name", name) if stack.endswith(f"-{stage}") else ("site.stage", stage)
-        problem = f"does not fit the name of the stack: name and stage make {wanted}, but it is called {stack}"
-        yield Finding(where, value, problem, f"Name the stack {wanted}, or correct `name` and `stage`.")
-
-
-def not_built_yet(whole: Any) -> list[Finding]:
-    """Return one finding for each thing that can be written, and is checked, but cannot be made yet."""
-    if isinstance(whole, BuildStack):
-        return [_later("site.kind", whole.kind, f"stacks of kind {whole.kind} are", "Use `kind: site`")]
-    found = []
-    appliances = [name for name, host in whole.hosts.items() if host.mode == "appliance"]
-    if appliances:
-        found.append(
-            _later(
-                f"site.hosts.{appliances[0]}.mode",
-                "appliance",
-                f"appliances are ({', '.join(appliances)})",
-                "Use `mode: agent`",
-            )
-        )
-    return found
-
-
-def _later(where: str, value: str, what: str, remedy: str) -> Finding:
-    plural, _, names = what.partition(" (")
-    return Finding(
-        where, value, f"{plural} not built yet" + (f" ({names}" if names else ""), f"{remedy} until they are."
-    )
 
 
 def _palette(site: Site) -> Iterator[Finding]:
@@ -138,7 +91,8 @@ def _repeated(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 def _static_networks(site: Site, views: list[HostSettings]) -> Iterator[Finding]:
     given = [host for host in views if host.static_network is not None]
-    if given and "staticIp" not in site.palette.manages:
+    # Only in Agent Mode does Palette have to be told that it manages the network of an operating system of others.
+    if any(host.mode == "agent" for host in given) and "staticIp" not in site.palette.manages:
         problem = "does not have staticIp, but a static network is given"
         remedy = "Add `staticIp` to `palette.manages`, or remove `staticNetwork`."
         yield Finding("site.palette.manages", list(site.palette.manages), problem, remedy)
@@ -201,7 +155,7 @@ def _host_stage(site: Site, host: HostSettings) -> Iterator[Finding | None]:
     raw, stage, mine = site.hosts[host.name], site.stage, f"site.hosts.{host.name}"
     if raw.ssh and host.ssh != site.ssh:
         yield from _ssh_stage(host.ssh, f"{mine}.ssh", site)
-    if isinstance(raw, ExistingHost):
+    if isinstance(raw, ExistingHost) and raw.mode == "agent":
         if raw.host_key is None:
             yield judge("host.key.unpinned", stage, f"{mine}.hostKey")
         if raw.allow_reboot is None:

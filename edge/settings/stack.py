@@ -18,6 +18,8 @@ from edge.settings.access import Proxy, SecretRef, Ssh, ssh_secrets
 from edge.settings.aws_secrets import by_name, network_secrets
 from edge.settings.certificates import certificates
 from edge.settings.hosts import ExistingHost, HostBase, MachineKind, Mode, State, Vmxnet3, VsphereHost
+from edge.settings.image import BuiltImage, SshBuilder
+from edge.settings.image_secrets import built_image_secrets
 from edge.settings.network import GivenNetwork
 from edge.settings.palette import TOKEN_SECRET, ConfigToken, StaticNetwork, User
 from edge.settings.release import Release
@@ -106,6 +108,13 @@ class StackSettings(BaseModel):
         """Return a vCenter of the site by its name. Raises KeyError for a name that is not there."""
         return self.site.vcenters[name]
 
+    @property
+    def builder_ssh(self) -> Ssh | None:
+        """Return how to log in at the build machine of a site that builds its image; None without one, or for this machine."""
+        image = self.site.image
+        builder = image.builder if isinstance(image, BuiltImage) else None
+        return builder.login(self.site.ssh) if isinstance(builder, SshBuilder) else None
+
     def given_network(self) -> GivenNetwork:
         """Return the network whose values stand in the file. Raises TypeError for another source."""
         network = self.site.network
@@ -122,7 +131,7 @@ class StackSettings(BaseModel):
 
         No stand-in is part of another one or of anything else, so that it can be found and masked.
         """
-        machines = any(host.machine == "vsphere" for host in self.site.hosts.values())
+        machines = any(_is_ours(host) for host in self.site.hosts.values())
         return {
             name: _stand_in(name, paths, at, machines)
             for at, (name, paths) in enumerate(self.secret_uses().items(), start=1000)
@@ -245,6 +254,8 @@ def secret_uses(site: Site) -> dict[str, tuple[str, ...]]:
         found |= {path.replace("*", name, 1): ref for path, ref in _value_secrets(site, host).items()}
         found |= ssh_secrets(_ssh(site, host), f"site.hosts.{name}.ssh" if host.ssh else "site.ssh")
     found |= _machine_secrets(site)
+    if isinstance(site.image, BuiltImage):
+        found |= built_image_secrets(site.image, site.ssh, site.vcenters)
     return by_name(found | network_secrets(site.network, site.activation))
 
 
@@ -260,10 +271,17 @@ def _stand_in(name: str, paths: tuple[str, ...], number: int, machines: bool) ->
 
 
 def _machine_secrets(site: Site) -> dict[str, SecretRef]:
-    """Return the secrets that making virtual machines needs, by path; none for a site without one."""
-    machines = [name for name, host in site.hosts.items() if isinstance(host, VsphereHost)]
-    if not machines:
-        return {}
-    passwords = {f"site.vcenters.{name}.password": one.password for name, one in vcenters_in_use(site).items()}
-    seed = "site.vsphere" if site.vsphere else f"site.hosts.{machines[0]}.machine"
-    return {seed: SecretRef(secret=SEED_SECRET), **passwords}
+    """Return the secrets that making and installing machines needs, by path; none for a site without one."""
+    ours = {name: host for name, host in site.hosts.items() if _is_ours(host)}
+    found = {f"site.vcenters.{name}.password": one.password for name, one in vcenters_in_use(site).items()}
+    if ours:
+        name, first = next(iter(ours.items()))
+        seed = f"site.hosts.{name}.{'machine' if first.machine == 'vsphere' else 'mode'}"
+        virtual = site.vsphere and any(host.machine == "vsphere" for host in ours.values())
+        found["site.vsphere" if virtual else seed] = SecretRef(secret=SEED_SECRET)
+    return found
+
+
+def _is_ours(host: ExistingHost | VsphereHost) -> bool:
+    """Return whether the program derives the host key of a host and lets its own key log in there."""
+    return host.machine == "vsphere" or host.mode == "appliance"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from edge.findings import Finding
 from edge.settings.hosts import VsphereHost
+from edge.settings.image import BuiltImage
+from edge.settings.image_places import vcenters_of
+from edge.settings.logins import key_login_findings
 from edge.settings.release import Release
 from edge.settings.site import Site
 from edge.settings.vm import OWN_SIZES, merged, vcenter_name, vcenters_in_use, written
 from edge.settings.vm_address_rules import address_findings
-from edge.settings.vsphere import DEFAULT_CPUS, DEFAULT_DISK_GIB, DEFAULT_MEMORY_MIB, Placement, Vsphere
+from edge.settings.vsphere import DEFAULT_CPUS, DEFAULT_DISK_GIB, DEFAULT_MEMORY_MIB, Placement, Vcenter, Vsphere
 from edge.settings.vsphere_values import shown_memory
 from edge.stages import judge
 
@@ -71,14 +74,16 @@ def vm_findings(site: Site, release: Release | None) -> list[Finding]:
         for name, host in site.hosts.items()
         if isinstance(host, VsphereHost)
     ]
-    found: list[Finding | None] = [*_unused(site, machines), *_pins(site)]
+    found: list[Finding | None] = [*_unused(site, machines), *pin_findings(site.vcenters)]
     for machine in machines:
         found += [
             *_vcenter(machine),
             *_needed(machine),
             *_one_of_two(machine),
             *_sizes(machine),
-            *_login(machine),
+            *key_login_findings(
+                site, machine.name, machine.host, "is made by the program, which lets only keys log in"
+            ),
             *_adopted(machine),
             *(_template(machine, release) if release else ()),
         ]
@@ -100,17 +105,20 @@ def _unused(site: Site, machines: list[Machine]) -> Iterator[Finding]:
     if site.vsphere and not machines:
         yield Finding("site.vsphere", None, "is not used: no host is made on vSphere", remedy, "warning")
     used = vcenters_in_use(site)
+    if isinstance(site.image, BuiltImage):
+        used |= vcenters_of(site.image.datastores, site.vcenters)
     for name in site.vcenters:
         if name not in used and not any(vcenter_name(site, machine.placed) == "" for machine in machines):
             problem = "is not used: no host of the site is made in this vCenter"
             yield Finding(f"site.vcenters.{name}", None, problem, remedy, "warning")
-    if site.ssh.authorized_keys and not machines:
+    if site.ssh.authorized_keys and not machines and all(host.mode == "agent" for host in site.hosts.values()):
         problem = "are not used: only machines that the program makes get keys"
         yield Finding("site.ssh.authorizedKeys", None, problem, "Remove them.", "warning")
 
 
-def _pins(site: Site) -> Iterator[Finding]:
-    for name, vcenter in site.vcenters.items():
+def pin_findings(vcenters: Mapping[str, Vcenter]) -> Iterator[Finding]:
+    """Yield each vCenter whose certificate two things would decide about."""
+    for name, vcenter in vcenters.items():
         if vcenter.thumbprint and vcenter.ca_cert:
             problem = "stands beside `caCert`, and only one of them can decide"
             remedy = "Keep `caCert`; `thumbprint` is for a certificate that no CA signed."
@@ -171,28 +179,27 @@ def _sizes(machine: Machine) -> Iterator[Finding | None]:
         problem = f"needs a cluster, but {machine.name} is made on one ESXi host"
         remedy = "Write `cluster:` instead of `host:`, or remove `ha`."
         yield Finding(f"{machine.at('ha')}.restartPriority", placed.ha.restart_priority, problem, remedy)
-    if machine.cpus < 4 or machine.memory_mib < 8 * 1024 or machine.disk_gib < 100:
+    if machine.host.mode == "appliance":
+        yield from _appliance_size(machine)
+    elif machine.cpus < 4 or machine.memory_mib < 8 * 1024 or machine.disk_gib < 100:
         mine = any(machine.at(field).startswith(machine.where) for field in OWN_SIZES)
         seen = f"{machine.cpus} CPUs, {shown_memory(machine.memory_mib)}, {machine.disk_gib}GiB"
         yield judge("vm.small", machine.site.stage, machine.where if mine else "site.vsphere", seen)
 
 
-def _login(machine: Machine) -> Iterator[Finding]:
-    site, own = machine.site, machine.host.ssh
-    ssh = own.over(site.ssh) if own else site.ssh
-    fields = own.model_fields_set if own else frozenset[str]()
-    if ssh.password is not None:
-        where = f"{machine.where}.ssh" if "password" in fields else "site.ssh"
-        problem = f"cannot be: {machine.name} is made by the program, which lets only keys log in"
-        remedy = "Set `privateKey` and remove `password`."
-        if where == "site.ssh":
-            remedy = f"Remove it, or write `ssh: {{password: null, privateKey: secret}}` at {machine.name}."
-        yield Finding(f"{where}.password", None, problem, remedy)
-    elif ssh.private_key == "agent" and not ssh.authorized_keys:
-        where = f"{machine.where}.ssh" if "private_key" in fields else "site.ssh"
-        problem = "is missing: the program cannot take the public key of a new machine out of the SSH agent"
-        remedy = "Add `authorizedKeys:` with the public key, as `ssh-add -L` prints it."
-        yield Finding(f"{where}.authorizedKeys", None, problem, remedy)
+def _appliance_size(machine: Machine) -> Iterator[Finding]:
+    """Yield what is below the vendor's minimum for appliances (Palette docs, edge hardware requirements)."""
+    least = {"cpus": 2, "memory": 8 * 1024, "disk": 100}
+    has = {"cpus": machine.cpus, "memory": machine.memory_mib, "disk": machine.disk_gib}
+    for field, minimum in least.items():
+        if has[field] < minimum:
+            seen, wanted = (_shown(field, value) for value in (has[field], minimum))
+            problem = f"is less than the {wanted} that an appliance needs"
+            yield Finding(machine.at(field), seen, problem, f"Write {wanted} or more.")
+
+
+def _shown(field: str, value: int) -> str:
+    return {"cpus": f"{value} CPUs", "memory": shown_memory(value)}.get(field, f"{value}GiB")
 
 
 def _adopted(machine: Machine) -> Iterator[Finding]:
