@@ -118,7 +118,13 @@ def _image(site: Site, appliances: Mapping[str, HostBase], release: Release | No
         yield from build_findings(image.build, f"{IMAGE}.build", site.stage, release)
         yield from datastore_findings(image.datastores, site.vcenters, f"{IMAGE}.datastores")
         yield from _kinds(image.build.kinds, appliances, f"{IMAGE}.build.kinds")
-        yield from _datacenters(site, appliances, _built_in(site, image), f"{IMAGE}.datastores")
+        yield from _datacenters(
+            site,
+            appliances,
+            _built_in(site, image),
+            f"{IMAGE}.datastores",
+            "Add one: {datacenter: NAME, datastore: NAME}.",
+        )
     elif isinstance(image, GivenImage):
         yield from _given(site, image, appliances, release)
     yield from _roles_anywhere(site)
@@ -139,7 +145,7 @@ def _built_in(site: Site, image: BuiltImage) -> set[tuple[str, str]]:
 
 
 def _datacenters(
-    site: Site, appliances: Mapping[str, HostBase], there: set[tuple[str, str]], where: str
+    site: Site, appliances: Mapping[str, HostBase], there: set[tuple[str, str]], where: str, remedy: str
 ) -> Iterator[Finding]:
     """Yield each datacenter that has appliances and no ISO, with the first host of it."""
     missing: dict[tuple[str, str], str] = {}
@@ -152,7 +158,7 @@ def _datacenters(
             missing.setdefault(key, name)
     for (vcenter, datacenter), name in missing.items():
         problem = f"has no datastore of datacenter {datacenter} ({vcenter}), where {name} is made"
-        yield Finding(where, None, problem, f"Add one: {{datacenter: {datacenter}, datastore: NAME}}.")
+        yield Finding(where, None, problem, remedy)
 
 
 def _given(
@@ -176,7 +182,8 @@ def _given(
     if "poweroff" in image.isos:
         places = image.isos["poweroff"].places
         there = {(vcenter_of(one, site.vcenters), one.datacenter or home or "") for one in places}
-        yield from _datacenters(site, appliances, there, f"{IMAGE}.isos.poweroff")
+        remedy = "Write `datastore:` (and `datacenter:`) there, or add the place of another one to `copies`."
+        yield from _datacenters(site, appliances, there, f"{IMAGE}.isos.poweroff", remedy)
     if release and release.canvos:
         yield from _same_as_release(image, release)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Field, Tag, WithJsonSchema
 
 from edge.canvos.arg import value_problem
 from edge.settings.access import ProxyUrl, Reachable, Ssh
 from edge.settings.base import Model, one_of, refuse
 from edge.settings.certificates import Certificate
 from edge.settings.digests import Sha256
+from edge.settings.image_arguments import SCHEMA
 from edge.settings.image_values import (
     AbsolutePath,
     CustomTag,
@@ -178,7 +179,7 @@ class ImageBuild(Model):
         default={},
         description="More `install` keys of the installer reference, for every host of the image; four are fixed.",
     )
-    arguments: dict[Text, Any] = Field(
+    arguments: Annotated[dict[Text, Any], WithJsonSchema(SCHEMA)] = Field(
         default={}, description="More arguments of the builder (`.arg`), by their own names, out of a closed list."
     )
     push: Switch = Field(default=True, description="Push the provider images to the registry.")

@@ -24,6 +24,12 @@ ALLOWED: Mapping[str, Form] = {
     "TWO_NODE": "switch",
 }
 
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {name: {"type": "boolean" if form == "switch" else "string"} for name, form in ALLOWED.items()},
+    "additionalProperties": False,
+}
+
 _TRUSTED_BOOT = "Remove it: Trusted Boot images are another target, whose keys and enrolment belong to one site"
 _OTHER_TARGET = "Remove it: it belongs to images for a cloud or for MAAS, which this build does not make"
 INSTEAD: Mapping[str, str] = {

@@ -30,7 +30,7 @@ FIXED_INSTALL: Mapping[str, str] = {
     "poweroff": "Remove it, and write `kinds: [poweroff]`",
     "reboot": "Remove it, and write `kinds: [reboot]`",
 }
-_OTHER_SYSTEM = re.compile(r"opensuse|sles|suse|debian|rocky|alma|centos|fedora|alpine", re.IGNORECASE)
+_OTHER_SYSTEM = re.compile(r"(^|[/:._-])(opensuse|suse|sles?|debian|rocky|alma|centos|fedora|alpine)", re.IGNORECASE)
 _RHEL_8 = re.compile(r"(rhel|ubi|el)[-_./]?8([^0-9]|$)|rhel[^:]*:v?8([^0-9]|$)", re.IGNORECASE)
 _OLD_KERNEL_LIMIT = 32  # RHEL 8's kernel and Kubernetes 1.32 (Palette docs, known issues)
 SUPPORTED = "AWS lists Ubuntu 20.04, 22.04 and 24.04, RHEL 8 and 9 for hybrid nodes that boot an image"

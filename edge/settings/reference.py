@@ -24,6 +24,7 @@ from edge.settings.certificates import FORMS as CERTIFICATE_FORMS
 from edge.settings.extra import FIXED
 from edge.settings.hosts import ExistingHost, VsphereHost
 from edge.settings.network import GivenNetwork, LookupNetwork, ManagedNetwork, StackNetwork
+from edge.settings.reference_image import BUILD_KIND, argument_part, image_parts
 from edge.settings.release import Release
 from edge.settings.scalars import shown_duration
 from edge.settings.schema import FILE as SCHEMA_FILE
@@ -51,14 +52,15 @@ _INTRO = """# Configuration
 
 This file is written by `python -m edge.settings.reference`; edit the descriptions in `edge/settings/` instead.
 
-One stack file, `Pulumi.STACK.yaml`, holds what is true of one site, or of the network of many sites. Below `config:` stand
+One stack file, `Pulumi.STACK.yaml`, holds what is true of one site, of the network of many sites, or of an installer image.
+Below `config:` stand
 
 | key | what |
 | --- | --- |
 | `aws:region` | AWS region of the cluster |
 | `aws:profile`, `aws:assumeRoles`, ... | how AWS is reached, as the AWS provider of Pulumi reads it; nothing is needed for `source: given` |
 | `edge-hosts:release` | name of a file in `releases/`: all versions that were tested together; a network stack has none |
-| `edge-hosts:site` | the site, or the network of many sites, described below |
+| `edge-hosts:site` | the site, the network of many sites, or an installer image, described below |
 | `edge-hosts:NAME` | a secret (`pulumi config set --secret NAME`), or a plain value that the site names |
 
 `python -m edgectl check STACK` checks all of it without a network or an account, and lists the secrets that are needed.
@@ -104,12 +106,13 @@ def reference_text() -> str:
 
 def _sites(pages: _Pages) -> Iterator[str]:
     yield "## The site\n"
-    yield from pages.model("site", Site, skip=("network", "hosts"))
+    yield from pages.model("site", Site, skip=("network", "image", "hosts"))
     yield _NETWORK
     yield from pages.model("site.network", GivenNetwork, title="source: given")
     for model in (LookupNetwork, StackNetwork, ManagedNetwork):
         source = get_args(model.model_fields["source"].annotation)[0]
         yield from pages.model("site.network", model, title=f"source: {source}")
+    yield from image_parts(pages.model)
     yield (
         "## The hosts: `site.hosts.NAME`\n\nWhat a host does not say comes from the site. Mappings (`tags`, `users`, `ssh`) are"
         " put over those of the site key by key; other values, and lists, replace them.\n"
@@ -118,7 +121,9 @@ def _sites(pages: _Pages) -> Iterator[str]:
     yield from pages.model("site.hosts.NAME", VsphereHost, title="machine: vsphere")
     yield _KINDS
     yield from pages.model("site", NetworkStack, title="kind: network")
-    yield from pages.model("site", BuildStack, title="kind: build (not built yet)")
+    yield BUILD_KIND
+    yield from pages.model("site", BuildStack, title="kind: build")
+    yield argument_part()
 
 
 def _releases(pages: _Pages) -> Iterator[str]:
@@ -138,7 +143,7 @@ class _Pages:
     def model(self, path: str, model: type[BaseModel], *, title: str = "", skip: Sequence[str] = ()) -> Iterator[str]:
         """Yield the table of a model, and after it those of the models inside it."""
         if model in self._written:
-            yield f"### `{path}`\n\nAs `{self._written[model]}`.\n"
+            yield f"### `{path}`{_variant(model)}\n\nAs `{self._written[model]}`.\n"
             return
         self._written[model] = path
         heading = title or (f"`{path}`{_variant(model)}" if path else "")
@@ -158,8 +163,10 @@ class _Pages:
 
 def _variant(model: type[BaseModel]) -> str:
     """Return which of several models with the same place this is."""
-    source = model.model_fields.get("source")
-    return f" with source: {get_args(source.annotation)[0]}" if source else ""
+    for key in ("source", "machine"):
+        if key in model.model_fields:
+            return f" with {key}: {get_args(model.model_fields[key].annotation)[0]}"
+    return ""
 
 
 def _cell(text: str) -> str:

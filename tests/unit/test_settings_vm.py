@@ -52,6 +52,7 @@ def test_a_machine_of_a_short_line_has_everything(tmp_path: Path) -> None:
         attributes={},
         mac=mac_of("plant", "plant-a"),
         adopt=None,
+        firmware="bios",
         start_delay=timedelta(0),
         restart_priority=None,
     )
