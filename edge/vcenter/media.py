@@ -7,13 +7,16 @@ way from an installed disk to the first boot is done here, in single short calls
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from edge.vcenter.errors import VcenterError
+
 Power = Literal["on", "off", "suspended"]
 BOOT_DISK_FIRST = ("disk", "cdrom")
+MARK_PREFIX = "edge-hosts."
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,28 @@ class VcenterAccess:
     password: str = field(repr=False)
     ca_pem: str = ""
     thumbprint: str = ""
+    password_secret: str = "vspherePassword"  # noqa: S105  (the name of a secret)
+
+
+def access_of(vcenter: Mapping[str, object], secret: Callable[[str], str | None]) -> VcenterAccess:
+    """Return the access out of a resource's inputs: `server`, `user`, `password_secret`, `ca_pem`, `thumbprint`.
+
+    `secret` reads the stack's configuration. Raises VcenterError when the password is not there.
+    """
+    name, server = str(vcenter.get("password_secret") or "vspherePassword"), str(vcenter.get("server") or "")
+    password = secret(name)
+    if not password:
+        remedy = f"run `pulumi config set --secret {name}`"
+        raise VcenterError(f"the stack has no secret {name!r}.", remedy=remedy, where=f"vCenter {server}")
+    texts = {key: str(vcenter.get(key) or "") for key in ("user", "ca_pem", "thumbprint")}
+    return VcenterAccess(server=server, password=password, password_secret=name, **texts)
 
 
 @dataclass(frozen=True)
 class VmView:
     """A VM as it is now. `drives` are the ISO paths in its CD-ROM drives in order ("" = empty), `folder` is where its own
-    files lie (`[datastore] folder`), `boot_order` is empty where nobody has set one."""
+    files lie (`[datastore] folder`), `boot_order` is empty where nobody has set one. `marks` are the configuration keys
+    that begin with `edge-hosts.`: what this program has written on the VM itself."""
 
     uuid: str
     name: str
@@ -38,6 +57,7 @@ class VmView:
     drives: tuple[str, ...]
     boot_order: tuple[str, ...]
     folder: str
+    marks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,8 +76,10 @@ class VsphereMedia(Protocol):
         """Return a VM by its BIOS uuid, None when there is none."""
         ...
 
-    def set_drives(self, uuid: str, isos: Sequence[str], boot_order: Sequence[str] = ()) -> None:
-        """Put these ISOs into the drives in order ("" empties one), and set the boot order if one is given; one step."""
+    def set_drives(
+        self, uuid: str, isos: Sequence[str], boot_order: Sequence[str] = (), marks: Mapping[str, str] | None = None
+    ) -> None:
+        """Put these ISOs into the drives in order ("" empties one), set a boot order and marks if they are given; one step."""
         ...
 
     def power_on(self, uuid: str) -> None:

@@ -1,0 +1,60 @@
+"""What the resource ApplianceMedia does: when a host is healthy, its own ISO is taken out of the drive and deleted.
+
+The ISO holds the registration token and the host's private key. It is read at the first boot from disk, so it stays until
+the host is healthy, and no longer (Palette docs, site user-data).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from edge.registration.values import changed, text
+from edge.vcenter import media
+
+Props = Mapping[str, Any]
+Outputs = dict[str, Any]
+Secret = Callable[[str], str | None]
+
+BARE = "bare"
+_IDENTITY = ("host", "generation", "uuid", "epoch", "site_iso", "path")
+_STORED = ("name", "mode", "datacenter", "vcenter", *_IDENTITY)
+
+
+def create(props: Props, secret: Secret) -> Outputs:
+    """Remove the ISO. Raises PendingError while something still holds the file. Output: `removed`, what was removed."""
+    if text(props, "mode") == BARE:
+        Path(text(props, "path")).unlink(missing_ok=True)
+        return {**_kept(props), "removed": text(props, "path")}
+    place = text(props, "site_iso")
+    with media.open_media(media.access_of(props["vcenter"], secret)) as live:
+        view = live.vm(text(props, "uuid"))
+        # A medium that somebody else has put in is his own affair.
+        if view is not None and place in view.drives:
+            live.set_drives(view.uuid, ["" if iso == place else iso for iso in view.drives])
+        live.delete_file(text(props, "datacenter"), place)
+    return {**_kept(props), "removed": place}
+
+
+def diff(olds: Props, news: Props) -> list[str]:
+    """Return what asks for an update: another machine, registration or ISO. Never raises, asks nobody."""
+    return changed(olds, news, _IDENTITY)
+
+
+def update(_olds: Props, news: Props, secret: Secret) -> Outputs:
+    """Remove the ISO of another machine or registration."""
+    return create(news, secret)
+
+
+def read(props: Props, _secret: Secret) -> Outputs | None:
+    """Return what is stored: what was removed stays so."""
+    return {key: value for key, value in props.items() if key != "__provider"}
+
+
+def delete(_props: Props, _secret: Secret) -> None:
+    """Do nothing: there is nothing left."""
+
+
+def _kept(props: Props) -> Outputs:
+    return {key: props[key] for key in _STORED if props.get(key) is not None}

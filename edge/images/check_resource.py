@@ -1,0 +1,54 @@
+"""What the resource InstallerIsoCheck does: it looks whether an installer ISO lies where an image says, before a VM is made.
+
+A site only uses ISOs; the build stack made and owns them. A vCenter does not tell the digest of a file, so its size is
+compared; the digest was compared when the file was uploaded and read back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from edge.registration.values import changed, text
+from edge.vcenter import media
+from edge.vcenter.errors import VcenterError
+
+Props = Mapping[str, Any]
+Outputs = dict[str, Any]
+Secret = Callable[[str], str | None]
+
+_STORED = ("name", "host", "generation", "vcenter", "datacenter", "place", "sha256", "size")
+
+
+def create(props: Props, secret: Secret) -> Outputs:
+    """Return the outputs when the file is there with its size (0 = any). Raises VcenterError when it is not."""
+    place, size = text(props, "place"), int(props.get("size") or 0)
+    with media.open_media(media.access_of(props["vcenter"], secret)) as live:
+        found = live.file_size(text(props, "datacenter"), place)
+    where = f"edge host {text(props, 'host')}"
+    again = "let the stack that builds the image upload it again, and see `python -m edgectl images list`"
+    if found is None:
+        raise VcenterError(f"its installer ISO {place} is not there.", remedy=again, where=where)
+    if size and found != size:
+        problem = f"its installer ISO {place} has {found} bytes where the image says {size}."
+        raise VcenterError(problem, remedy=f"delete it there, and {again}", where=where)
+    return {key: props[key] for key in _STORED if props.get(key) is not None}
+
+
+def diff(olds: Props, news: Props) -> list[str]:
+    """Return what asks for another look: another ISO, place or generation. Never raises, asks nobody."""
+    return changed(olds, news, ("host", "generation", "datacenter", "place", "sha256", "size"))
+
+
+def update(_olds: Props, news: Props, secret: Secret) -> Outputs:
+    """Look again."""
+    return create(news, secret)
+
+
+def read(props: Props, _secret: Secret) -> Outputs | None:
+    """Return what is stored: an ISO that has gone since then matters only when a machine is made anew."""
+    return {key: value for key, value in props.items() if key != "__provider"}
+
+
+def delete(_props: Props, _secret: Secret) -> None:
+    """Do nothing: the ISO belongs to the build."""
