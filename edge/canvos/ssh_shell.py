@@ -98,3 +98,4 @@ class SshShell:
         if self._connection is not None:
             self._connection.close()
             await self._connection.wait_closed()
+        await asyncio.get_running_loop().shutdown_default_executor()
