@@ -9,15 +9,16 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import asyncssh
+from typing import TYPE_CHECKING, Any
 
 from edge.canvos.shell import LocalShell, Shell
-from edge.canvos.ssh_shell import SshShell
 from edge.errors import HostError, SecretsError
 from edge.settings.access import KeyFile, KeySource, Ssh, key_secret
-from edge.ssh import Login
+
+if TYPE_CHECKING:
+    import asyncssh
+
+    from edge.ssh import Login
 
 Props = Mapping[str, Any]
 Secret = Callable[[str], str | None]
@@ -63,12 +64,16 @@ def open_shell(builder: Props, secret: Secret) -> Iterator[Shell]:
     if builder.get("machine") == "local":
         yield LocalShell()
         return
+    from edge.canvos.ssh_shell import SshShell  # only who logs in waits for the library
+
     with SshShell(login_of(builder, secret)) as shell:
         yield shell
 
 
 def login_of(builder: Props, secret: Secret, *, name: str = "") -> Login:
     """Return the login that the inputs describe, with its jump host. Numbers may be floats, as the engine hands them over."""
+    from edge.ssh import Login
+
     name = name or str(builder.get("name") or f"build machine {builder['address']}")
     jump = builder.get("jump")
     password = str(builder.get("password_secret") or "")
@@ -92,6 +97,8 @@ def _key(builder: Props, secret: Secret, name: str) -> asyncssh.SSHKey | None:
     named, file = str(builder.get("private_key_secret") or ""), str(builder.get("private_key_file") or "")
     if not named and not file:
         return None
+    import asyncssh
+
     locked = str(builder.get("passphrase_secret") or "")
     where = f"secret {named}" if named else file
     try:
