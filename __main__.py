@@ -1,17 +1,16 @@
-"""The Pulumi program of one stack: settings in; out comes a site of healthy edge hosts, or the network of many sites."""
+"""The Pulumi program of one stack: settings in; out comes a site of edge hosts, a network, or an image."""
 
 from pathlib import Path
 
 import pulumi
 
+from components.build_stack import EdgeBuild
 from components.errors import said_plainly
 from components.network_stack import EdgeNetwork, EdgeNetworkArgs
 from components.secrets import Secrets
 from components.site import EdgeSite, EdgeSiteArgs
 from edge.aws.access import KEYS
-from edge.errors import SettingsError
-from edge.findings import Finding
-from edge.settings import NetworkSettings, StackSettings, from_config
+from edge.settings import BuildSettings, NetworkSettings, from_config
 
 config, aws = pulumi.Config(), pulumi.Config("aws")
 with said_plainly():
@@ -28,11 +27,9 @@ with said_plainly():
     secrets = Secrets(config)
     if isinstance(settings, NetworkSettings):
         exports = EdgeNetwork(settings.site.name, EdgeNetworkArgs(settings=settings, secrets=secrets)).exports
-    elif isinstance(settings, StackSettings):
-        exports = EdgeSite(settings.site.name, EdgeSiteArgs(settings=settings, secrets=secrets)).exports
+    elif isinstance(settings, BuildSettings):
+        exports = EdgeBuild(settings.site.name, settings).exports
     else:
-        raise SettingsError(
-            [Finding("site.kind", "build", "has no component in this program yet", "Use another kind.")]
-        )
+        exports = EdgeSite(settings.site.name, EdgeSiteArgs(settings=settings, secrets=secrets)).exports
 for name, value in exports.items():
     pulumi.export(name, value)

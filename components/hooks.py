@@ -12,6 +12,7 @@ from typing import Optional
 import pulumi
 from pulumi import ErrorHook, ErrorHookArgs, ResourceHookBinding
 
+from edge.errors import PendingError
 from edge.waiting import decide
 
 # How long Palette may be away while something is asked of it that needs no waiting otherwise.
@@ -22,8 +23,13 @@ LOGIN_AFTER_FIRST_BOOT_SECONDS = 600.0
 LOGIN_AFTER_REBOOT_SECONDS = 1800.0
 
 
-def _repeat(limit: Callable[[ErrorHookArgs], float], *, logins: bool) -> Callable[[ErrorHookArgs], Awaitable[bool]]:
-    """Return a hook function that sleeps and answers yes while `edge.waiting.decide` says so."""
+def _repeat(
+    limit: Callable[[ErrorHookArgs], float], *, logins: bool, building: bool = False
+) -> Callable[[ErrorHookArgs], Awaitable[bool]]:
+    """Return a hook function that sleeps and answers yes while `edge.waiting.decide` says so.
+
+    What is `building` may take seconds or an hour: its pauses grow, and what it waits for is shown.
+    """
 
     began: dict[tuple[str, str], float] = {}
 
@@ -31,9 +37,12 @@ def _repeat(limit: Callable[[ErrorHookArgs], float], *, logins: bool) -> Callabl
         if args.failed_operation == "delete":
             return False
         elapsed = time.monotonic() - began.setdefault((args.urn, args.name), time.monotonic())
-        wait = decide(args.errors, limit(args), logins=logins, elapsed=elapsed)
+        wait = decide(args.errors, limit(args), logins=logins, elapsed=elapsed, growing=building)
         if wait is None:
             return False
+        if building:
+            words = args.errors[0].partition(PendingError.PREFIX)[2].splitlines()[0]
+            pulumi.log.info(f"{args.name}: {words}", ephemeral=True)
         await asyncio.sleep(wait)
         return True
 
@@ -52,16 +61,20 @@ class Hooks:
         self._made: dict[str, ErrorHook] = {}
 
     def _binding(
-        self, name: str, limit: Callable[[ErrorHookArgs], float], *, logins: bool = False
+        self, name: str, limit: Callable[[ErrorHookArgs], float], *, logins: bool = False, building: bool = False
     ) -> ResourceHookBinding:
         hook = self._made.get(name)
         if hook is None:
-            hook = self._made[name] = pulumi.ErrorHook(name, _repeat(limit, logins=logins))
+            hook = self._made[name] = pulumi.ErrorHook(name, _repeat(limit, logins=logins, building=building))
         return ResourceHookBinding(on_error=[hook])
 
     def pending(self) -> ResourceHookBinding:
         """Return the binding that repeats what Palette calls pending, until the `timeout` input has passed."""
         return self._binding("edge-hosts-pending", _pending_limit)
+
+    def building(self) -> ResourceHookBinding:
+        """Return the binding that follows a build or an upload, until the `timeout` input has passed."""
+        return self._binding("edge-hosts-building", _pending_limit, building=True)
 
     def login(self, *, jump_host: bool, after_reboot: bool, first_boot: bool = False) -> Optional[ResourceHookBinding]:
         """Return the binding of a remote step, None where nothing of it is ever repeated.

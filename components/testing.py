@@ -36,6 +36,7 @@ OUTPUTS: Mapping[str, Mapping[str, Any]] = {
         "agent_version": "4.9.38",
         "arch": "amd64",
     },
+    "pulumi-python:dynamic/edge:InstallerIso": {"files": [], "present": True},
     "pulumi-python:dynamic/edge:RegistrationToken": {"token": "token-of-the-recording"},
     "aws:ssm/activation:Activation": {"activationCode": "code-of-the-recording"},
     "aws:eks/cluster:Cluster": {
@@ -165,6 +166,10 @@ class RecordingMocks(Mocks):
         state = {**args.inputs, **self._outputs.get(args.typ, {})}
         if args.typ.endswith(":EdgeHostClaim"):
             state["generation"] = args.inputs["generation"]
+        if args.typ.endswith(":InstallerBuild"):
+            state.update(_built(args.inputs))
+        if args.typ.endswith(":InstallerIso"):
+            state["path"] = f"{args.inputs['folder']}/{args.inputs['iso_name']}-of-the-recording"
         if args.typ.endswith(":EdgeHostHealthy"):
             state["uid"] = args.inputs["host"]
         return f"{args.name}-id", state
@@ -176,6 +181,29 @@ class RecordingMocks(Mocks):
             raise NotImplementedError(f"the recording has no answer for {args.token}")
         kind = args.token.rsplit(":get", 1)[-1]
         return {"id": f"{kind}-{args.args.get('name', '')}", **args.args, **LOOKUPS.get(args.token, {})}, []
+
+
+def _built(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a build would answer, with digests that nothing has."""
+    asked = unwrapped(dict(inputs))["request"]
+    kinds = list(asked["user_data"])
+    name = f"nodeadm-{asked['kubernetes']}-{asked['tag']}-{asked['custom_tag']}"
+    facts = {
+        "canvos_tag": asked["tag"],
+        "canvos_commit": asked["commit"] or "0" * 40,
+        "pe_version": asked["tag"],
+        "kubernetes": asked["kubernetes"],
+        "os": asked["arg"]["OS_DISTRIBUTION"],
+        "os_version": asked["arg"].get("OS_VERSION", ""),
+        "image": f"{asked['registry']}/{asked['repo']}:{name}",
+        "image_digest": f"sha256:{'0' * 64}",
+        "inputs": "0" * 64,
+        "isos": {
+            kind: {"name": f"{asked['iso_name']}-{kind}.iso", "sha256": "0" * 64, "size": 1 << 31} for kind in kinds
+        },
+    }
+    isos = {kind: f"{asked['workdir']}/CanvOS/build/{asked['iso_name']}-{kind}.iso" for kind in kinds}
+    return {"facts": facts, "builder_isos": isos, "parts": {}, "warnings": [], "on_builder": True, "inputs": "0" * 64}
 
 
 class RecordingMonitor(MockMonitor):

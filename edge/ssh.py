@@ -122,17 +122,11 @@ class Connections:
         `heard` gets each line of stderr as it comes. Raises HostError when there is no connection, or it is lost.
         """
         async with self._places, self._open(login) as connection:
-            try:
-                async with asyncio.timeout(self._limits.run):
-                    return await _run(connection, command, stdin, heard)
-            except TimeoutError:
-                raise HostError(
-                    f"the step did not end within {self._limits.run:.0f} s.",
-                    remedy="look on the host what hangs (`ps -ef --forest`), then run the command again",
-                    where=login.name,
-                ) from None
-            except (asyncssh.Error, OSError) as error:
-                raise explained(error, login.name, login.place, login.user, running=True) from None
+            return await run_on(connection, login, command, stdin, self._limits, heard)
+
+    async def hold(self, login: Login) -> asyncssh.SSHClientConnection:
+        """Return a connection for many commands (see `run_on`), closed with the others. Raises HostError for none."""
+        return await self._held(login)
 
     @asynccontextmanager
     async def _open(self, login: Login) -> AsyncIterator[asyncssh.SSHClientConnection]:
@@ -212,6 +206,28 @@ def _fits(algorithm: str, host_key: str | None) -> bool:
     """Return whether an algorithm signs with a key of the pinned kind."""
     kind = (host_key or "").split(" ")[0]
     return algorithm == kind or (kind == "ssh-rsa" and algorithm.startswith("rsa-"))
+
+
+async def run_on(
+    connection: asyncssh.SSHClientConnection,
+    login: Login,
+    command: str,
+    stdin: str,
+    limits: Limits,
+    heard: Heard | None = None,
+) -> Output:
+    """Run `command` over an open connection. Raises HostError when the connection is lost, or the command does not end."""
+    try:
+        async with asyncio.timeout(limits.run):
+            return await _run(connection, command, stdin, heard)
+    except TimeoutError:
+        raise HostError(
+            f"the step did not end within {limits.run:.0f} s.",
+            remedy="look on the host what hangs (`ps -ef --forest`), then run the command again",
+            where=login.name,
+        ) from None
+    except (asyncssh.Error, OSError) as error:
+        raise explained(error, login.name, login.place, login.user, running=True) from None
 
 
 async def _run(connection: asyncssh.SSHClientConnection, command: str, stdin: str, heard: Heard | None) -> Output:

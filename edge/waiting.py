@@ -25,6 +25,14 @@ def pause(limit_seconds: float) -> float:
     return max(SHORTEST_PAUSE, limit_seconds / MAX_TRIES)
 
 
+def growing_pause(limit_seconds: float, tries: int) -> float:
+    """Return the pause after `tries` tries, for a wait that may end after seconds or after an hour: short first, then longer.
+
+    All pauses together fill the limit, as those of one length do.
+    """
+    return max(SHORTEST_PAUSE, limit_seconds * tries / (MAX_TRIES * (MAX_TRIES + 1) / 2))
+
+
 def is_pending(error: str) -> bool:
     """Return whether an error says that the thing is only not ready yet."""
     return PendingError.PREFIX in error
@@ -35,14 +43,22 @@ def is_not_connected(error: str) -> bool:
     return bool(_NOT_CONNECTED.search(error)) and not any(word in error for word in _LOST)
 
 
-def decide(errors: Sequence[str], limit_seconds: float, *, logins: bool = False, elapsed: float = 0.0) -> float | None:
+def decide(
+    errors: Sequence[str], limit_seconds: float, *, logins: bool = False, elapsed: float = 0.0, growing: bool = False
+) -> float | None:
     """Return the seconds to sleep before the operation is repeated, or None to let it fail.
 
     `errors` holds the errors seen so far, newest first, as the engine hands them to an error hook. `logins` says that
     refused logins are repeated too: only behind a jump host, because elsewhere the provider has repeated them itself.
     `elapsed` are the seconds since the first error: one try can take minutes, when the jump host itself does not answer.
+    `growing` begins with short pauses.
     """
     if not errors or not (is_pending(errors[0]) or (logins and is_not_connected(errors[0]))):
         return None
+    if growing:
+        tries = len(errors)
+        wait = growing_pause(limit_seconds, tries)
+        waited = sum(growing_pause(limit_seconds, at) for at in range(1, tries))
+        return wait if tries <= MAX_TRIES and max(waited, elapsed) + wait <= limit_seconds else None
     wait = pause(limit_seconds)
     return wait if max(len(errors) * wait, elapsed + wait) < limit_seconds else None

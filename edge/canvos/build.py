@@ -1,7 +1,8 @@
 """One build from a tag to pushed images and ISOs, as a row of short looks: each does what can be done now and says what waits.
 
 Nothing is believed but what is there: a build is good when its files and images are, whatever its exit code. A build of the
-same inputs that is good already is not repeated. Killed at any point, the next look goes on.
+same inputs that is good already is not repeated. Killed at any point, the next look goes on; a machine that has booted
+meanwhile begins the lost part again.
 """
 
 from __future__ import annotations
@@ -9,79 +10,30 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any
 
-from edge.canvos import arg
-from edge.canvos.artefacts import BUILD, BuiltFile, Wanted, verify
+from edge.canvos import arg, build_script, report
+from edge.canvos.artefacts import BUILD
 from edge.canvos.certs import certificate_files
 from edge.canvos.dockerfile import customized
-from edge.canvos.images import ImageName
+from edge.canvos.images import ImageName, parse
 from edge.canvos.inputs import BuildInputs
-from edge.canvos.repository import Checkout, check_out, fetch_script, look_at
-from edge.canvos.shell import Job, JobStatus, Shell, checked, read_file, write_file
-from edge.canvos.tags import check_kubernetes, number, pe_version
+from edge.canvos.machine import DISK_LEAST, gather, machine_findings
+from edge.canvos.repository import Checkout, check_out, fetch_script, look_at, newest_tag
+from edge.canvos.request import NEWEST, BuildRequest, Built, Power, Waiting
+from edge.canvos.shell import Job, JobStatus, Shell, checked, last_line, read_file, write_file, write_files
+from edge.canvos.tags import check_kubernetes, pe_version
 from edge.errors import BuildError, HostError
+from edge.findings import Finding, errors
 
-Power = Literal["poweroff", "reboot"]
-_FETCH_SECONDS, _PUSH_SECONDS = 900, 3600
-# From this tag on the vendor's script mounts the login of the registry only where there is one.
-_LOGIN_OPTIONAL_SINCE = (4, 6, 24)
-
-
-@dataclass(frozen=True)
-class BuildRequest:
-    """What is built. `arg` are the arguments without those that belong to one ISO; `user_data` one text per kind of ISO.
-
-    `commit` pins the tag ("" = as it is), `bundle` is the folder of a content bundle on the build machine ("" = none),
-    `seconds` the most that a build may take.
-    """
-
-    workdir: str
-    repository: str
-    tag: str
-    arg: Mapping[str, str]
-    user_data: Mapping[Power, str]
-    registry: str
-    repo: str
-    kubernetes: str
-    custom_tag: str
-    iso_name: str
-    commit: str = ""
-    dockerfile: tuple[str, ...] = ()
-    certificates: tuple[str, ...] = ()
-    bundle: str = ""
-    push: bool = True
-    earthly: bool = False
-    seconds: int = 3600
-
-    def iso_of(self, power: Power) -> str:
-        """Return the name of the ISO of one kind, without `.iso`; with one kind only, the plain name."""
-        return self.iso_name if len(self.user_data) == 1 else f"{self.iso_name}-{power}"
-
-
-@dataclass(frozen=True)
-class Built:
-    """What a build has made: everything that a site needs to know of it. Digests are sha256, in hexadecimal."""
-
-    tag: str
-    commit: str
-    pe_version: str
-    image: str
-    image_digest: str
-    isos: Mapping[str, Mapping[str, str]]
-    inputs: str
-    parts: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """Not done yet: what is going on, for how many seconds, and its last lines."""
-
-    what: str
-    seconds: int
-    tail: str = ""
+__all__ = ["Build", "BuildRequest", "Built", "Power", "Waiting"]
+_FETCH_SECONDS, _PUSH_SECONDS = 1800, 3600
+# What was fetched serves the looks of one run; a later run asks again, because tags move.
+_FRESH_SECONDS = 600
+# The report after a build that ran into its limit: digests of what is there.
+_REPORT_SECONDS = 300
 
 
 class Build:
@@ -97,87 +49,27 @@ class Build:
 
     def advance(self) -> Built | Waiting:
         """Do what can be done now. Raises HostError, SettingsError or BuildError when it cannot go on."""
-        running = self._make.status()
-        if running.state == "running":
-            return Waiting("building", running.seconds, running.tail)
+        ran = self._make.status()
+        if ran.state == "running":
+            return Waiting("building", ran.seconds, ran.tail)
+        ended = self._ended(ran)
+        if ended is not None:
+            return ended
         fetched = self._fetched()
         if fetched is not None:
             return fetched
-        request = self._request
-        checkout = look_at(self._shell, self._folder, request.tag, pinned=request.commit)
+        checkout = self._checkout()
         inputs = self._inputs(checkout)
-        known = self._known(inputs)
-        if known is not None and self._is_whole(known):
-            return known
-        # A build whose ISO somebody has removed is ended and good, but has to be made again.
-        if known is not None or (running.state, running.key) != ("ended", inputs.digest):
-            return self._begin(checkout, inputs, running)
-        return self._finish(checkout, inputs, running)
+        known = self.known()
+        if known is not None and known.inputs == inputs.digest and self.is_whole(known):
+            return self._pushed(known)
+        return self._begin(checkout, inputs, ran)
 
-    def _fetched(self) -> Waiting | None:
-        """Return what waits while the repository is fetched, None when the wanted commit is there."""
-        request = self._request
-        key = f"{request.repository} {request.tag} {request.commit}"
-        job = self._fetch.status()
-        if job.state == "running":
-            return Waiting("fetching CanvOS", job.seconds, job.tail)
-        if job.state == "ended" and job.key == key and job.code == 0:
-            return None
-        if job.state == "ended" and job.key == key:
-            last = job.tail.strip().splitlines()[-1:] or [f"exit code {job.code}"]
-            self._forget(self._fetch)
-            raise HostError(
-                f"fetching {request.repository} failed: {last[0]}",
-                remedy="check `repository` and the way from the build machine to it (proxy, certificates)",
-                where=self._shell.name,
-            )
-        self._fetch.start(key, fetch_script(self._folder, request.repository), _FETCH_SECONDS)
-        return Waiting("fetching CanvOS", 0)
+    def known(self) -> Built | None:
+        """Return what the last good build on this machine has made, None when there is none."""
+        return Built.from_text(read_file(self._shell, self._result))
 
-    def _forget(self, job: Job) -> None:
-        """Let a failed job be started again by the next run."""
-        checked(
-            self._shell, f"rm -f {shlex.quote(job.log.removesuffix('log') + 'key')}", "clearing a job", "look there"
-        )
-
-    def _image(self, checkout: Checkout) -> ImageName:
-        request = self._request
-        version = pe_version(checkout.earthfile) or checkout.tag
-        return ImageName(request.registry, request.repo, request.kubernetes, version, request.custom_tag)
-
-    def _inputs(self, checkout: Checkout) -> BuildInputs:
-        request = self._request
-        files, more = certificate_files(request.certificates, request.tag, "certificates")
-        return BuildInputs(
-            commit=checkout.commit,
-            arg=arg.render({**request.arg, **more, "ISO_NAME": request.iso_name}),
-            dockerfile=request.dockerfile,
-            user_data={str(power): text for power, text in request.user_data.items()},
-            certificates=files,
-            bundle=self._bundle(),
-        )
-
-    def _bundle(self) -> str:
-        """Return the digest of a content bundle: over the names and digests of its files."""
-        if not self._request.bundle:
-            return ""
-        place = shlex.quote(self._request.bundle)
-        script = f"cd {place} && find . -type f -name '*.zst' -print0 | sort -z | xargs -0 -r sha256sum | sha256sum"
-        out = checked(
-            self._shell, script, "reading the content bundle", "check `contentBundle`: a folder of .zst files"
-        )
-        return out.split()[0]
-
-    def _known(self, inputs: BuildInputs) -> Built | None:
-        """Return what an earlier build has made of the same inputs, None when there is no such build."""
-        text = read_file(self._shell, self._result)
-        try:
-            data = json.loads(text or "null")
-        except ValueError:
-            return None
-        return Built(**data) if isinstance(data, dict) and data.get("inputs") == inputs.digest else None
-
-    def _is_whole(self, built: Built) -> bool:
+    def is_whole(self, built: Built) -> bool:
         """Return whether the ISOs of a build are still there; a digest of gigabytes at every look would take too long."""
         for iso in built.isos.values():
             script = f"stat -c '%s' -- {shlex.quote(iso['path'])} 2>/dev/null"
@@ -185,16 +77,107 @@ class Build:
                 return False
         return True
 
+    def _attempt(self) -> dict[str, Any] | None:
+        """Return what an ended build that nobody has judged yet was started with."""
+        try:
+            data = json.loads(self._make.file("attempt") or "null")
+        except ValueError:
+            return None
+        return data if isinstance(data, dict) and "request" in data else None
+
+    def _machine(self) -> list[Finding]:
+        """Return the warnings about the build machine. Raises BuildError, with everything that it lacks."""
+        request, name = self._request, self._shell.name
+        facts = gather(self._shell, request.workdir, registry=request.registry, earthly=request.earthly)
+        # A good build fills the disk; whether there is room for another one is asked again when one begins.
+        found = machine_findings(
+            facts,
+            name,
+            push=request.push,
+            earthly=request.earthly,
+            accept_small=request.accept_small,
+            accept_full=self.known() is not None,
+        )
+        if errors(found):
+            raise BuildError(errors(found), where=f"the build machine {name}")
+        place = shlex.quote(request.workdir)
+        make = f'mkdir -p {place} 2>/dev/null; [ -w {place} ] || {{ sudo -n mkdir -p {place} && sudo -n chown "$(id -u):$(id -g)" {place}; }}'
+        remedy = "name a `workDir` of the login user, or allow sudo without a password"
+        checked(self._shell, make, f"making {request.workdir}", remedy)
+        return found
+
+    def _fetched(self) -> Waiting | None:
+        """Return what waits while the repository is fetched, None when the wanted commit is there."""
+        request = self._request
+        key = f"{request.repository} {request.tag} {request.commit} {request.bundle}"
+        job = self._fetch.status()
+        if job.state == "running":
+            return Waiting("fetching CanvOS", job.seconds, job.tail)
+        if job.state == "ended" and job.key == key and job.code == 0 and job.seconds < _FRESH_SECONDS:
+            return None
+        if job.state == "ended" and job.key == key and job.code != 0:
+            self._fetch.forget()
+            raise self._not_fetched(job)
+        warnings = self._machine()
+        script = fetch_script(self._folder, request.repository) + build_script.bundle_lines(request.bundle)
+        self._keep_text("jobs/fetch/warnings", json.dumps([str(one) for one in warnings]))
+        self._fetch.start(key, script, _FETCH_SECONDS)
+        return Waiting("fetching CanvOS", 0)
+
+    def _not_fetched(self, job: JobStatus) -> HostError:
+        said = last_line(job.tail) or f"exit code {job.code}"
+        if job.code == build_script.NO_BUNDLE:
+            return HostError(said, remedy="correct `build.contentBundle`", where=self._shell.name)
+        late = f"it did not end within {_FETCH_SECONDS} s" if job.code == build_script.LATE else said
+        return HostError(
+            f"fetching {self._request.repository} failed: {late}",
+            remedy="check `repository` and the way from the build machine to it (proxy, certificates)",
+            where=self._shell.name,
+        )
+
+    def _checkout(self) -> Checkout:
+        request = self._request
+        tag = newest_tag(self._shell, self._folder) if request.tag == NEWEST else request.tag
+        return look_at(self._shell, self._folder, tag, pinned=request.commit)
+
+    def _inputs(self, checkout: Checkout) -> BuildInputs:
+        request = self._request
+        files, more = certificate_files(request.certificates, checkout.tag, "certificates")
+        bundle = (self._fetch.file("bundle") or "").strip() if request.bundle else ""
+        return BuildInputs(
+            commit=checkout.commit,
+            arg=arg.render({**request.arg, **more, "ISO_NAME": request.iso_name}),
+            dockerfile=request.dockerfile,
+            user_data={str(power): text for power, text in request.user_data.items()},
+            certificates=files,
+            bundle=bundle,
+        )
+
     def _begin(self, checkout: Checkout, inputs: BuildInputs, before: JobStatus) -> Waiting:
         """Write everything into a clean checkout and start the build."""
-        request = self._request
-        check_kubernetes(request.kubernetes, request.tag, checkout.versions, "kubernetes")
-        checked(
-            self._shell, f"rm -f {shlex.quote(self._result)}", "forgetting the last build", "look who owns the folder"
-        )
+        request = replace(self._request, tag=checkout.tag)
+        check_kubernetes(request.kubernetes, checkout.tag, checkout.versions, "kubernetes")
+        forget = f"rm -f {shlex.quote(self._result)}"
+        checked(self._shell, forget, "forgetting the last build", "look who owns the folder")
         check_out(self._shell, checkout)
         self._write(checkout, inputs)
-        self._make.start(inputs.digest, self._script(), request.seconds, terminal=self._needs_terminal(inputs))
+        name = ImageName(
+            request.registry,
+            request.repo,
+            request.kubernetes,
+            pe_version(checkout.earthfile) or checkout.tag,
+            request.custom_tag,
+        )
+        machine = json.loads(self._fetch.file("warnings") or "[]")
+        attempt = {
+            "request": self._request.digest, "tag": checkout.tag, "commit": checkout.commit, "image": name.reference,
+            "inputs": inputs.digest, "parts": inputs.parts(),
+            "warnings": [*machine, *(str(one) for one in checkout.warnings)],
+        }  # fmt: skip
+        self._keep_text("jobs/build/attempt", json.dumps(attempt))
+        script = build_script.build_script(request, self._folder, least_gib=0 if request.accept_small else DISK_LEAST)
+        limit = request.seconds + _REPORT_SECONDS
+        self._make.start(inputs.digest, script, limit, terminal=self._needs_terminal(inputs))
         again = " again" if before.key == inputs.digest else ""
         return Waiting(f"building{again}", 0)
 
@@ -203,147 +186,100 @@ class Build:
         return bool(inputs.certificates) or any(key.endswith("_PROXY") for key in self._request.arg)
 
     def _write(self, checkout: Checkout, inputs: BuildInputs) -> None:
-        write_file(self._shell, f"{self._folder}/{arg.FILE}", inputs.arg, "0600")
-        write_file(self._shell, f"{self._folder}/Dockerfile", customized(checkout.dockerfile, self._request.dockerfile))
-        for path, pem in inputs.certificates.items():
-            write_file(self._shell, f"{self._folder}/{path}", pem)
-        for power, text in inputs.user_data.items():
-            write_file(self._shell, f"{self._folder}/.edge-hosts/{power}", text, "0600")
+        files = {
+            arg.FILE: (inputs.arg, 0o600),
+            "Dockerfile": (customized(checkout.dockerfile, self._request.dockerfile), 0o644),
+            **{path: (pem, 0o644) for path, pem in inputs.certificates.items()},
+            **{f".edge-hosts/{power}": (text, 0o600) for power, text in inputs.user_data.items()},
+        }
+        write_files(self._shell, self._folder, files)
 
-    def _script(self) -> str:
-        """Return the build: images first, then one ISO per kind, each with its user-data and name."""
-        request = self._request
-        earthly = "earthly" if request.earthly else "sudo_ ./earthly.sh"
-        lines = [
-            "set -u",
-            'sudo_() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }',
-            f"cd {shlex.quote(self._folder)}",
-            *self._login_lines(),
-        ]
-        if request.bundle:
-            name = shlex.quote(f"content-{request.bundle.rstrip('/').rpartition('/')[2].removeprefix('content-')}")
-            lines.append(f"ln -sfn {shlex.quote(request.bundle)} {name} || exit 71")
-        kinds = list(request.user_data)
-        target = "+build-provider-images" if request.bundle or not kinds else "+build-all-images"
-        for at, power in enumerate(kinds or [None]):
-            if power is not None:
-                lines += [
-                    # Without a file of this name the build goes on, and its ISO knows nothing.
-                    f"cp .edge-hosts/{power} user-data && head -n 1 user-data | grep -qx '#cloud-config' || exit 72",
-                    f"sed -i 's/^ISO_NAME=.*/ISO_NAME={request.iso_of(power)}/' {arg.FILE} || exit 73",
-                ]
-            if at == 0:
-                lines.append(f"{earthly} {target} || exit 74")
-            if power is not None and (at > 0 or request.bundle):
-                lines.append(f"{earthly} +iso || exit 75")
-        # Without Earthly everything belongs to root; it must stay readable for the login user.
-        lines.append(f'[ ! -d {BUILD} ] || sudo_ chown -R "$(id -u):$(id -g)" {BUILD}')
-        return "\n".join(lines) + "\n"
+    def _keep_text(self, name: str, text: str) -> None:
+        write_file(self._shell, f"{self._request.workdir}/{name}", text, "0600")
 
-    def _login_lines(self) -> list[str]:
-        """Return what keeps Docker from making a folder in the place of a missing login file."""
-        version = number(self._request.tag)
-        if self._request.earthly or (version is not None and version >= _LOGIN_OPTIONAL_SINCE):
-            return []
-        inner = '[ -e ~/.docker/config.json ] || { mkdir -p ~/.docker; echo "{}" > ~/.docker/config.json; }'
-        return [f"sudo_ sh -c {shlex.quote(inner)}"]
+    def _ended(self, ran: JobStatus) -> Built | Waiting | None:
+        """Return what an ended build of this request comes to, None when there is none, or its ISOs are gone again."""
+        attempt = self._attempt() if ran.state == "ended" else None
+        if attempt is None or attempt["request"] != self._request.digest:
+            return None
+        known = self.known()
+        if known is None or known.inputs != attempt["inputs"]:
+            return self._pushed(self._judged(attempt, ran))
+        if self.is_whole(known):
+            return self._pushed(known)
+        self._make.forget()
+        return None
 
-    def _finish(self, checkout: Checkout, inputs: BuildInputs, ran: JobStatus) -> Built | Waiting:
-        """Verify what an ended build left, push the image, and keep the result."""
-        request, image = self._request, self._image(checkout)
-        files, sums = self._built_files(), self._checksums()
-        local = self._images()
-        began = datetime.fromtimestamp(int(read_file(self._shell, f"{request.workdir}/jobs/build/began") or 0), UTC)
-        found = []
-        for power in request.user_data:
-            name = request.iso_of(power)
-            found += verify(Wanted(name, None, began), files, sums.get(f"{name}.iso"), local, self._make.log)
-        found += verify(Wanted(None, image, began), files, None, local, self._make.log)
-        if found:
-            self._forget(self._make)
+    def _judged(self, attempt: Mapping[str, Any], ran: JobStatus) -> Built:
+        """Return what an ended build has made, and keep it. Raises BuildError, with everything that is wrong with it."""
+        image = parse(str(attempt["image"]))
+        assert image is not None
+        text, machine = self._make.file("report"), self._shell.name
+        said = report.parse(text) if text else None
+        began = datetime.fromtimestamp(int(self._make.file("began") or 0), UTC)
+        found = report.findings(self._request, image, said, began, machine, self._make.log, ran.tail)
+        if found or said is None:
+            self._forget()
             code = "" if ran.code == 0 else f" (exit code {ran.code})"
-            where = f"the build{code} on {self._shell.name}"
-            raise BuildError(found, where=where)
-        digest = ""
-        if request.push:
-            pushed = self._pushed(image, inputs.digest)
-            if isinstance(pushed, Waiting):
-                return pushed
-            digest = pushed
-        return self._keep(checkout, inputs, image, digest, files)
+            raise BuildError(found, where=f"the build{code} on {machine}")
+        built = self._made(attempt, image, said)
+        self._keep(built)
+        return built
 
-    def _built_files(self) -> dict[str, BuiltFile]:
-        """Return size, moment and digest of what lies in the build folder."""
-        script = (
-            f"cd {shlex.quote(self._folder)}/{BUILD} 2>/dev/null || exit 0; "
-            'for f in *.iso; do [ -f "$f" ] || continue; '
-            'printf \'%s %s %s\\n\' "$(stat -c \'%s %Y\' -- "$f")" "$(sha256sum -- "$f" | cut -d\' \' -f1)" "$f"; done'
-        )
-        files = {}
-        for line in self._shell.run(script).out.splitlines():
-            size, moment, digest, name = line.split(" ", 3)
-            files[name] = BuiltFile(int(size), datetime.fromtimestamp(int(moment), UTC), digest)
-        return files
+    def _forget(self) -> None:
+        """Let the next run fetch and build anew."""
+        self._make.forget()
+        self._fetch.forget()
 
-    def _checksums(self) -> dict[str, str]:
-        """Return the checksum files by the name of their ISO."""
-        found = {}
-        for power in self._request.user_data:
-            name = f"{self._request.iso_of(power)}.iso"
-            text = read_file(self._shell, f"{self._folder}/{BUILD}/{name}.sha256")
-            if text is not None:
-                found[name] = text
-        return found
-
-    def _sudo(self) -> str:
-        return "" if self._request.earthly else '$([ "$(id -u)" = 0 ] || echo sudo -n) '
-
-    def _images(self) -> list[str]:
-        script = f"{self._sudo()}docker images --format '{{{{.Repository}}}}:{{{{.Tag}}}}'"
-        return checked(self._shell, script, "listing the images", "start Docker on the build machine").split()
-
-    def _pushed(self, image: ImageName, key: str) -> str | Waiting:
-        """Return the digest of the pushed image, or what waits."""
-        job, mine = self._push.status(), f"{key} {image.reference}"
-        if job.state == "running":
-            return Waiting("pushing", job.seconds, job.tail)
-        if job.state != "ended" or job.key != mine:
-            self._push.start(mine, f"{self._sudo()}docker push {shlex.quote(image.reference)}\n", _PUSH_SECONDS)
-            return Waiting("pushing", 0)
-        log = read_file(self._shell, self._push.log) or ""
-        digest = next(
-            (word for line in log.splitlines()[::-1] for word in line.split() if word.startswith("sha256:")), ""
-        )
-        if job.code == 0 and len(digest) == len("sha256:") + 64:
-            return digest
-        self._forget(self._push)
-        last = log.strip().splitlines()[-1:] or [f"exit code {job.code}"]
-        raise HostError(
-            f"pushing {image.reference} failed: {last[0]}",
-            remedy="log in to the registry on the build machine (as the user that builds) with the right to push",
-            where=self._shell.name,
-        )
-
-    def _keep(
-        self, checkout: Checkout, inputs: BuildInputs, image: ImageName, digest: str, files: Mapping[str, BuiltFile]
-    ) -> Built:
-        """Write down and return what was made; nothing refers to a build before this file is there."""
+    def _made(self, attempt: Mapping[str, Any], image: ImageName, said: report.Report) -> Built:
         isos = {}
         for power in self._request.user_data:
             name = f"{self._request.iso_of(power)}.iso"
-            path = f"{self._folder}/{BUILD}/{name}"
             isos[str(power)] = {
-                "name": name, "path": path, "sha256": files[name].sha256, "size": str(files[name].size),
-            }  # fmt: skip
-        built = Built(
-            checkout.tag,
-            checkout.commit,
-            image.pe_version,
-            image.reference,
-            digest,
-            isos,
-            inputs.digest,
-            inputs.parts(),
+                "name": name,
+                "path": f"{self._folder}/{BUILD}/{name}",
+                "sha256": said.files[name].sha256,
+                "size": str(said.files[name].size),
+            }
+        return Built(
+            tag=attempt["tag"],
+            commit=attempt["commit"],
+            pe_version=image.pe_version,
+            image=image.reference,
+            image_digest="",
+            isos=isos,
+            inputs=attempt["inputs"],
+            parts=attempt["parts"],
+            warnings=tuple(attempt["warnings"]),
         )
-        write_file(self._shell, self._result, json.dumps(vars(built), indent=2, sort_keys=True) + "\n", "0600")
-        return built
+
+    def _keep(self, built: Built) -> None:
+        """Write down what was made; nothing refers to a build before this file is there."""
+        write_file(self._shell, self._result, json.dumps(asdict(built), indent=2, sort_keys=True) + "\n", "0600")
+
+    def _pushed(self, built: Built) -> Built | Waiting:
+        """Return a good build with the digest of its pushed image, or what waits for it."""
+        if not self._request.push or built.image_digest:
+            self._forget()
+            return built
+        job, mine = self._push.status(), f"{built.inputs} {built.image}"
+        if job.state == "running":
+            return Waiting("pushing", job.seconds, job.tail)
+        if job.state != "ended" or job.key != mine:
+            root = "" if self._request.earthly else '$([ "$(id -u)" = 0 ] || echo sudo -n) '
+            self._push.start(mine, f"{root}docker push {shlex.quote(built.image)}\n", _PUSH_SECONDS)
+            return Waiting("pushing", 0)
+        log = self._push.file("log") or ""
+        words = (word for line in log.splitlines()[::-1] for word in line.split() if word.startswith("sha256:"))
+        digest = next(words, "")
+        self._push.forget()
+        if job.code == 0 and len(digest) == len("sha256:") + 64:
+            done = replace(built, image_digest=digest)
+            self._keep(done)
+            self._forget()
+            return done
+        raise HostError(
+            f"pushing {built.image} failed: {last_line(log) or f'exit code {job.code}'}",
+            remedy="log in to the registry on the build machine (as the user that builds) with the right to push",
+            where=self._shell.name,
+        )

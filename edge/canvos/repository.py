@@ -51,17 +51,15 @@ def look_at(shell: Shell, folder: str, tag: str, *, pinned: str = "", where: str
     `pinned` is the commit that a release was tested with, "" when none is known. Raises SettingsError for a tag that is not
     there, was moved, or is no CanvOS, and HostError when git fails.
     """
-    there = known_tags(shell, folder)
+    there, commit, texts = _read(shell, folder, tag)
     if tag not in there:
         raise SettingsError(tag_findings(tag, there, "", where))
-    commit = _commit_of(shell, folder, tag)
     if pinned and commit != pinned:
         problem = f"was moved: it is commit {commit[:12]} now, and the release was tested with {pinned[:12]}"
         remedy = (
             "Find out why the vendor moved it; then write the new commit as `canvos.commit`, or choose another tag."
         )
         raise SettingsError([Finding(where, tag, problem, remedy)])
-    texts = {name: _text_of(shell, folder, commit, name) for name in ("Earthfile", VERSIONS_FILE, "Dockerfile")}
     missing = sorted(name for name, text in texts.items() if text is None)
     if missing:
         remedy = "Choose a tag of the CanvOS repository, v4.5.5 or newer."
@@ -78,7 +76,10 @@ def check_out(shell: Shell, checkout: Checkout) -> None:
     """Make the files those of the tag, and nothing else: what an earlier build left is removed."""
     place, commit, tag = shlex.quote(checkout.folder), checkout.commit, shlex.quote(checkout.tag)
     script = (
-        f"set -eu; cd {place}; git -c advice.detachedHead=false checkout --quiet --force --detach {commit}; "
+        f"set -eu; cd {place}; "
+        # What a build left that was cut off belongs to root, and would stay.
+        'if [ -n "$(find . ! -user "$(id -u)" -print -quit)" ]; then sudo -n chown -R "$(id -u):$(id -g)" .; fi; '
+        f"git -c advice.detachedHead=false checkout --quiet --force --detach {commit}; "
         # Ignored files too: build/ is one of them. The tag is set, because the vendor's script asks `git describe`.
         f"git clean -qfdx; git tag -f {tag} {commit} >/dev/null"
     )
@@ -86,9 +87,27 @@ def check_out(shell: Shell, checkout: Checkout) -> None:
     checked(shell, script, f"checking out {checkout.tag}", remedy)
 
 
-def _text_of(shell: Shell, folder: str, commit: str, name: str) -> str | None:
-    done = shell.run(f"cd {shlex.quote(folder)} && git show {commit}:{shlex.quote(name)}")
-    return done.out if done.code == 0 else None
+def _read(shell: Shell, folder: str, tag: str) -> tuple[list[str], str, dict[str, str | None]]:
+    """Return the tags of the repository, the commit of one, and its files that matter: in one command.
+
+    An annotated tag is an object of its own, so it is peeled. For a tag that is not there the rest is empty.
+    """
+    names = ("Earthfile", VERSIONS_FILE, "Dockerfile")
+    ref = shlex.quote(f"refs/edge-hosts/tags/{tag}^{{commit}}")
+    script = (
+        f"set -e; cd {shlex.quote(folder)}; git for-each-ref --format='%(refname:lstrip=3)' refs/edge-hosts/tags; "
+        f"printf '\\0'; commit=$(git rev-parse --verify --quiet {ref}) || exit 0; printf '%s\\0' \"$commit\"; "
+        f"for name in {' '.join(names)}; do "
+        'if git cat-file -e "$commit:$name" 2>/dev/null; then printf +; git show "$commit:$name"; fi; printf \'\\0\'; done'
+    )
+    tags, commit, *found = checked(shell, script, "reading the tags of CanvOS", "fetch the repository again").split(
+        "\0"
+    )
+    if not found:
+        return tags.split(), "", {}
+    if not _COMMIT.fullmatch(commit):
+        raise HostError(f"git names no commit for {tag}: {commit[:60]!r}", remedy="fetch again", where=shell.name)
+    return tags.split(), commit, {name: text[1:] or None for name, text in zip(names, found, strict=False)}
 
 
 def newest_tag(shell: Shell, folder: str) -> str:
@@ -97,15 +116,3 @@ def newest_tag(shell: Shell, folder: str) -> str:
     if tag is None:
         raise HostError("its CanvOS repository has no plain tag", remedy="check `repository`", where=shell.name)
     return tag
-
-
-def _commit_of(shell: Shell, folder: str, tag: str) -> str:
-    """Return the commit of a tag; an annotated tag is an object of its own, so it is peeled."""
-    ref = shlex.quote(f"refs/edge-hosts/tags/{tag}^{{commit}}")
-    out = checked(
-        shell, f"cd {shlex.quote(folder)} && git rev-parse --verify --quiet {ref}", "reading a tag", "fetch again"
-    )
-    commit = out.strip()
-    if not _COMMIT.fullmatch(commit):
-        raise HostError(f"git names no commit for {tag}: {commit[:60]!r}", remedy="fetch again", where=shell.name)
-    return commit

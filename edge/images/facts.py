@@ -6,8 +6,8 @@ An ISO lies under the same name on every datastore that the build was told; the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from edge.errors import SettingsError
@@ -106,6 +106,17 @@ class ImageFacts:
             problem = f"has no ISO of kind {kind} for datacenter {datacenter} of {vcenter}"
             raise SettingsError([Finding(where, None, problem, remedy)])
         return next((file for file in near if file.datastore == datastore), near[0])
+
+
+def with_files(facts: Mapping[str, Any], files: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Return exported facts with the files of their ISOs. A file has `kind`, and the parts of an `IsoFile`."""
+    known = ImageFacts.from_dict(facts)
+    isos = {}
+    for kind, iso in known.isos.items():
+        mine = [one for one in files if one["kind"] == kind]
+        placed = [IsoFile(one["vcenter"], one["datacenter"], one["datastore"], one["path"]) for one in mine]
+        isos[kind] = replace(iso, files=tuple(placed))
+    return replace(known, isos=isos).to_dict()
 
 
 _NEEDED = ("canvos_tag", "canvos_commit", "pe_version", "kubernetes", "os", "os_version", "image")

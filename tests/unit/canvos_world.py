@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from edge.canvos.build import Build, BuildRequest, Built, Waiting
 from edge.canvos.dockerfile import MARKER
@@ -17,7 +20,18 @@ from edge.canvos.shell import Done, LocalShell
 EARTHLY = r"""#!/bin/bash
 source .arg
 docker info >/dev/null 2>&1 || { echo "docker is needed"; exit 1; }
+ALPINE_IMG=public.example/alpine:3.20
+if ! docker run --rm --privileged "$ALPINE_IMG" sh -c 'echo test' &>/dev/null; then
+  echo "Privileged containers are not allowed for the current user."; exit 1
+fi
 [ -e ~/.docker/config.json ] || mkdir -p ~/.docker/config.json
+if [ "$1" = +validate-user-data ]; then
+  if [ ! -f user-data ]; then echo "user-data file does not exist."
+  elif grep -q null user-data; then echo "Error: invalid JSON: install.device: Invalid type. Expected: string, given: null"
+  elif [ -e "$CANVOS_WORLD/cached" ]; then echo "+validate-user-data | *cached* --> RUN if [ -f /user-data ]; then palette-edge-cli validate -f /user-data"
+  elif [ ! -e "$CANVOS_WORLD/silent" ]; then echo "level=info msg=\"Validation successful\""; fi
+  exit 0
+fi
 PE=$(sed -n 's/^ARG PE_VERSION=//p' Earthfile)
 echo "building $1"
 build() {
@@ -44,6 +58,7 @@ echo "pack:"
 DOCKER = r"""#!/bin/bash
 store=$CANVOS_WORLD/images
 case $1 in
+  run) [ ! -e "$CANVOS_WORLD/unprivileged" ] || { echo "docker: Error response from daemon: privileged mode is incompatible with user namespaces." >&2; exit 125; } ;;
   info) [ ! -e "$CANVOS_WORLD/docker-off" ] ;;
   made) echo "$2" >>"$store" ;;
   images) echo "alpine:3"; [ ! -f "$store" ] || sort -u "$store" ;;
@@ -54,7 +69,13 @@ case $1 in
     ;;
 esac
 """
-EARTHFILE = "VERSION 0.6\nARG PE_VERSION={version}\n"
+# The size of the machine, so that tests do not hang on the one they run on.
+NPROC = '#!/bin/bash\ncat "$CANVOS_WORLD/cpus" 2>/dev/null || echo 8\n'
+DF = (
+    "#!/bin/bash\necho Filesystem\n"
+    'echo "/dev/sda 1 1 $(( $(cat "$CANVOS_WORLD/gib" 2>/dev/null || echo 200) * 1048576 )) 1% /"\n'
+)
+EARTHFILE = "VERSION 0.6\nARG PE_VERSION={version}\nvalidate-user-data:\n"
 DOCKERFILE = f"ARG BASE\nFROM $BASE\n\n##### {MARKER} ######\n\n#### Examples ####\n#    mkdir /var/lib/wpa"
 VERSIONS = '{"k3s": ["1.30.4"], "nodeadm": ["1.29.0", "1.30.0", "1.31.0"]}\n'
 ARG = {
@@ -71,18 +92,25 @@ class World:
     folder: Path
     ran: list[str] = field(default_factory=list)
     name: str = "builder"
+    _template: ClassVar[Path | None] = None
 
     def __post_init__(self) -> None:
         tools = self.folder / "bin"
         tools.mkdir(parents=True)
         (self.folder / "home").mkdir()
-        (tools / "docker").write_text(DOCKER)
-        (tools / "docker").chmod(0o755)
+        for name, text in {"docker": DOCKER, "nproc": NPROC, "df": DF}.items():
+            (tools / name).write_text(text)
+            (tools / name).chmod(0o755)
         self.repository = self.folder / "CanvOS.git"
+        if World._template is not None:
+            shutil.copytree(World._template, self.repository)  # six commands of git for each world are what takes long
+            return
         self.repository.mkdir()
         self.git("init", "-q", "-b", "main")
         self.tag("v4.5.14")
         self.tag("v4.5.15")
+        World._template = Path(tempfile.mkdtemp()) / "CanvOS.git"
+        shutil.copytree(self.repository, World._template)
 
     def git(self, *words: str) -> str:
         who = ("-c", "user.name=vendor", "-c", "user.email=vendor@example.com", "-c", "commit.gpgsign=false")
@@ -111,7 +139,10 @@ class World:
         return LocalShell().run(env + script, stdin)
 
     def put(self, name: str, text: str = "") -> Path:
-        """Make a file that changes how the tools behave: fail, slow, docker-off, push-denied."""
+        """Make a file that changes how the tools behave.
+
+        fail, slow, docker-off, push-denied, unprivileged, silent, cached; cpus and gib say how large the machine is.
+        """
         path = self.folder / name
         path.write_text(text)
         return path
@@ -133,5 +164,5 @@ class World:
             if isinstance(now, Built):
                 return now
             assert isinstance(now, Waiting)
-            time.sleep(0.05)
+            time.sleep(0.1)
         raise AssertionError(f"the build did not end: {now}")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+import signal
 import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from edge.canvos.build import Build, Built, Waiting
-from edge.canvos.machine import gather, machine_findings
+from edge.canvos.build import Build, BuildRequest, Built, Waiting
+from edge.canvos.images import ImageName
+from edge.canvos.report import findings, parse
 from edge.canvos.repository import known_tags, newest_tag
-from edge.canvos.shell import Job, LocalShell
 from edge.errors import BuildError, HostError, SettingsError
 from tests.unit.canvos_world import World
 from tests.unit.settings_helpers import authority
@@ -21,12 +26,6 @@ BOTH = {
     "poweroff": "#cloud-config\ninstall:\n  poweroff: true\n",
     "reboot": "#cloud-config\ninstall:\n  reboot: true\n",
 }
-
-GOOD = {
-    "arch": "x86_64", "cpus": "4", "memory_kib": str(8 * 1024 * 1024), "disk_gib": "200", "writable": "yes", "git": "yes",
-    "earthly": "no", "docker": "yes", "crane": "no", "script": "yes", "setsid": "yes", "timeout": "yes", "root": "sudo",
-    "docker_answers": "yes", "docker_config": "file",
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -56,8 +55,8 @@ class TestBuild:
     def test_the_same_again_builds_and_pushes_nothing(self, world: World) -> None:
         first = world.built(world.request())
         world.ran.clear()
-        assert Build(world, world.request()).advance() == first
-        assert not any("setsid" in script for script in world.ran)
+        assert world.built(world.request()) == first
+        assert not any("setsid" in script and ("jobs/build" in script or "jobs/push" in script) for script in world.ran)
 
     @pytest.mark.parametrize(
         "change",
@@ -76,7 +75,6 @@ class TestBuild:
             change = {**change, "arg": {**world.request().arg, "K8S_VERSION": "1.30.0"}}
         if "certificates" in change:
             change = {"certificates": (authority(),)}
-        assert isinstance(Build(world, world.request(**change)).advance(), Waiting)
         assert world.built(world.request(**change)).inputs != first.inputs
         assert builds(world) == 2
 
@@ -136,11 +134,27 @@ class TestTrouble:
         request = world.request()
         while not (world.folder / "work/jobs/build/pid").exists():
             Build(world, request).advance()
-        group = int((world.folder / "work/jobs/build/pid").read_text())
-        subprocess.run(["kill", "-9", "--", f"-{group}"], check=True)
+        session = int((world.folder / "work/jobs/build/pid").read_text())
+        os.kill(session, signal.SIGKILL)  # its first process only: the vendor's script goes on
         slow.unlink()
-        subprocess.run(["pkill", "-f", f"{world.folder}/work/CanvOS"], check=False)
         assert isinstance(world.built(request), Built)
+        assert builds(world) == 2
+        assert subprocess.run(["pgrep", "-s", str(session)], check=False, capture_output=True).stdout == b""
+
+    def test_a_machine_that_has_booted_meanwhile_begins_anew(self, world: World) -> None:
+        """The number of the process may belong to another one by then."""
+        slow = world.put("slow", "30")
+        request = world.request()
+        mark = world.folder / "work/jobs/build/mark"
+        while not mark.exists():
+            Build(world, request).advance()
+        session = int((world.folder / "work/jobs/build/pid").read_text())
+        os.killpg(session, signal.SIGKILL)
+        (mark.parent / "pid").write_text(f"{os.getpid()}\n")
+        mark.write_text(f"{mark.read_text().split()[0]} of-the-boot-before\n")
+        slow.unlink()
+        assert isinstance(world.built(request), Built)
+        assert builds(world) == 2
 
     def test_a_removed_iso_is_built_again(self, world: World) -> None:
         built = world.built(world.request())
@@ -190,70 +204,146 @@ class TestRepository:
     def test_the_newest_plain_tag_only_on_request(self, world: World) -> None:
         world.tag("v4.9.9-rc.1")
         world.tag("v4.6.0")
-        world.built(world.request())
+        assert world.built(world.request()).tag == "v4.5.15"
         folder = f"{world.folder}/work/CanvOS"
         assert {"v4.5.14", "v4.5.15", "v4.6.0", "v4.9.9-rc.1"} <= set(known_tags(world, folder))
         assert newest_tag(world, folder) == "v4.6.0"
+        assert world.built(world.request(tag="newest")).tag == "v4.6.0"
 
 
 @pytest.mark.row("B1")
-class TestMachine:
-    def test_a_good_machine(self) -> None:
-        assert machine_findings(GOOD, "builder", push=True) == []
+class TestBefore:
+    """What ends a build before the vendor's part begins: one error each, and nothing was built."""
 
+    def test_the_machine_is_judged_before_anything_is_written(self, world: World) -> None:
+        world.put("cpus", "2")
+        world.put("gib", "20")
+        with pytest.raises(BuildError, match=r"(?s)fewer than 4.*less than 50 GB") as caught:
+            Build(world, world.request()).advance()
+        assert len(caught.value.findings) == 2
+        assert not (world.folder / "work").exists()
+
+    def test_a_small_machine_that_is_accepted_says_so_in_the_result(self, world: World) -> None:
+        world.put("cpus", "2")
+        world.put("gib", "20")
+        built = world.built(world.request(accept_small=True))
+        assert [one.partition(":")[0] for one in built.warnings] == ["builder"] * 3
+        assert "fewer than 4" in built.warnings[0]
+        assert "has no login for the registry" in built.warnings[2]
+
+    def test_a_disk_that_ran_full_before_the_build_began(self, world: World) -> None:
+        request = world.request()
+        Build(world, request).advance()  # the machine has been looked at
+        world.put("gib", "20")
+        with pytest.raises(BuildError, match=r"free disk: is too little .*'20 GB'.*workDir"):
+            world.built(request)
+        assert "building" not in (world.folder / "work/jobs/build/log").read_text()
+
+    def test_no_privileged_containers(self, world: World) -> None:
+        world.put("unprivileged")
+        with pytest.raises(BuildError, match=r"does not run privileged containers.*user namespaces"):
+            world.built(world.request())
+        assert "building" not in (world.folder / "work/jobs/build/log").read_text()
+
+    @pytest.mark.row("B9")
     @pytest.mark.parametrize(
-        ("change", "words", "level"),
+        ("text", "flag", "words"),
         [
-            ({"arch": "aarch64"}, "is not x86_64", "error"),
-            ({"cpus": "2"}, "fewer than 4", "error"),
-            ({"memory_kib": "4000000"}, "less than 8 GB", "error"),
-            ({"disk_gib": "49"}, "less than 50 GB", "error"),
-            ({"disk_gib": "100"}, "less than 150 GB", "warning"),
-            ({"git": "no"}, "git: is not installed", "error"),
-            ({"docker": "no"}, "nothing can be built", "error"),
-            ({"docker_answers": "no"}, "does not answer", "error"),
-            ({"root": "no"}, "needs root without Earthly", "error"),
-            ({"docker_config": "folder"}, "is a folder", "error"),
-            ({"docker": "no", "earthly": "yes", "root": "no"}, "or crane", "error"),
-            ({"writable": "no", "root": "no", "earthly": "yes"}, "cannot be written", "error"),
-            ({"script": "no"}, "script: is not installed", "error"),
+            ("#cloud-config\ninstall:\n  device: null\n", "", r"Invalid type. Expected: string, given: null"),
+            ("#cloud-config\ninstall: {}\n", "silent", "did not say that it is valid"),
         ],
     )
-    def test_each_thing_that_it_may_lack(self, change: dict[str, str], words: str, level: str) -> None:
-        found = machine_findings({**GOOD, **change}, "builder", push=True)
-        assert [(words in str(one), one.level) for one in found] == [(True, level)], found
+    def test_user_data_that_is_not_valid(self, world: World, text: str, flag: str, words: str) -> None:
+        if flag:
+            world.put(flag)
+        with pytest.raises(BuildError, match=rf"user-data \(poweroff\): does not pass the vendor's check: .*{words}"):
+            world.built(world.request(user_data={"poweroff": text}))
+        assert "+build-all-images" not in (world.folder / "work/jobs/build/log").read_text()
 
-    def test_with_earthly_no_root_is_needed(self) -> None:
-        facts = {**GOOD, "earthly": "yes", "root": "no"}
-        assert machine_findings(facts, "builder", push=True) == []
+    @pytest.mark.row("B9")
+    def test_a_check_that_the_builder_has_in_its_cache_counts(self, world: World) -> None:
+        world.put("cached")
+        assert world.built(world.request()).image
 
-    def test_a_machine_is_really_looked_at(self, world: World) -> None:
-        facts = gather(world, f"{world.folder}/not/there/yet")
-        assert set(GOOD) - set(facts) == set()
-        assert facts["docker_answers"] == "yes"
-        world.put("docker-off")
-        (world.folder / "home/.docker/config.json").mkdir(parents=True)
-        facts = gather(world, str(world.folder))
-        assert (facts["docker_answers"], facts["docker_config"]) == ("no", "folder")
+    @pytest.mark.row("B9")
+    def test_a_check_without_a_file_is_no_check(self, world: World) -> None:
+        """The vendor's target prints a sentence and succeeds; here the file is taken away before it runs."""
+        early = world.repository / "earthly.sh"
+        early.write_text(early.read_text().replace("#!/bin/bash\n", "#!/bin/bash\nrm -f user-data\n"))
+        world.git("commit", "-qam", "no user-data")
+        world.git("tag", "-f", "v4.5.15")
+        with pytest.raises(BuildError, match=r"user-data \(poweroff\): .*file does not exist"):
+            world.built(world.request())
+
+    def test_text_without_the_first_line(self, world: World) -> None:
+        with pytest.raises(BuildError, match="could not be prepared: validate-poweroff"):
+            world.built(world.request(user_data={"poweroff": "install: {}\n"}))
+
+    @pytest.mark.row("B10")
+    def test_a_content_bundle_that_is_not_there(self, world: World) -> None:
+        with pytest.raises(HostError, match=r"/nowhere is no folder with .zst files.*contentBundle"):
+            world.built(world.request(bundle="/nowhere"))
 
 
-class TestJobs:
-    def test_a_job_outlives_the_command_that_started_it(self, tmp_path: Path) -> None:
-        job = Job(LocalShell(), str(tmp_path / "job"))
-        assert job.status().state == "none"
-        job.start("first", "echo begun; sleep 0.4; echo done; exit 3", 20)
-        assert job.status().state == "running"
-        while job.status().state == "running":
-            pass
-        ended = job.status()
-        assert (ended.state, ended.key, ended.code) == ("ended", "first", 3)
-        assert ended.tail.splitlines() == ["begun", "done"]
+@pytest.mark.row("B10", "B12", "B13")
+class TestReport:
+    """What a build that has ended says about itself, and how it is judged."""
 
-    def test_a_job_whose_process_is_gone_is_lost(self, tmp_path: Path) -> None:
-        job = Job(LocalShell(), str(tmp_path / "job"))
-        job.start("k", "sleep 30", 60)
-        group = (tmp_path / "job/pid").read_text().strip()
-        subprocess.run(["kill", "-9", "--", f"-{group}"], check=True)
-        while job.status().state == "running":
-            pass
-        assert job.status().state == "lost"
+    IMAGE = ImageName("registry.example:5000/edge", "ubuntu", "1.31.0", "v4.5.15", "eks-hybrid")
+    ISO = "palette-edge-installer.iso"
+    LINES = (
+        "code 0", "step done", "free 99999999", f"file 2147483648 1795867200 {'ab' * 32} {ISO}",
+        f"sum {ISO} {'ab' * 32}  {ISO}", f"image {IMAGE.reference}", "listed",
+    )  # fmt: skip
+
+    def problems(self, world: World, *, without: str = "", **replaced: str) -> list[str]:
+        lines = [line for line in self.LINES if not (without and line.startswith(without))]
+        lines = [f"{kind} {replaced[kind]}" if (kind := line.split()[0]) in replaced else line for line in lines]
+        text = parse("\n".join(lines))
+        began = datetime.fromtimestamp(1795867100, UTC)
+        return [str(one) for one in findings(world.request(), self.IMAGE, text, began, "builder", "LOG", "tail")]
+
+    def test_a_good_one(self, world: World) -> None:
+        assert self.problems(world) == []
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"without": "file"}, "was not made"),
+            ({"without": "sum"}, "does not state a checksum"),
+            ({"without": "image"}, "is no image of the builder"),
+            ({"without": "listed"}, "could not be asked for its images"),
+            ({"step": "images"}, "ended in its step 'images'"),
+            ({"file": f"2147483648 1795867099 {'ab' * 32} {ISO}"}, "is older than this build"),
+            ({"file": f"2147483648 1795867200 {'cd' * 32} {ISO}"}, "but its checksum file says"),
+            ({"code": "124"}, "took longer than it may"),
+        ],
+    )
+    def test_each_thing_alone(self, world: World, change: dict[str, str], words: str) -> None:
+        found = self.problems(world, **change)
+        assert len(found) == 1
+        assert words in found[0]
+
+    def test_a_full_disk_is_said_with_what_is_missing(self, world: World) -> None:
+        found = self.problems(world, without="file", free="1024")
+        assert "was not made" in found[0]
+        assert "free disk: is full" in found[1]
+
+    def test_none_at_all(self, world: World) -> None:
+        found = findings(world.request(), self.IMAGE, None, datetime.now(UTC), "builder", "LOG", "Killed\n")
+        assert ["ended without a report" in str(one) and "'Killed'" in str(one) for one in found] == [True]
+
+
+class TestRequest:
+    def test_to_plain_data_and_back_with_the_engine_s_numbers(self, world: World) -> None:
+        request = world.request(dockerfile=("RUN ours",), commit="c" * 40)
+        data = json.loads(json.dumps(request.to_dict()))
+        data["seconds"] = float(data["seconds"])
+        assert BuildRequest.from_dict(data) == request
+
+    def test_every_field_is_a_part_of_its_digest(self, world: World) -> None:
+        base = world.request()
+        for name, value in vars(base).items():
+            other = not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else "x"
+            other = {**value, "reboot": "x"} if isinstance(value, dict) else other
+            assert replace(base, **{name: ("x",) if isinstance(value, tuple) else other}).digest != base.digest, name

@@ -59,3 +59,22 @@ def test_all_tries_together_fill_the_limit_and_never_pass_a_hundred(limit: float
     assert len(errors) <= 100
     assert waited <= limit * (1 + 1e-9)
     assert waited >= min(limit, 99 * waiting.pause(limit)) - 2 * waiting.pause(limit)
+
+
+@given(st.floats(min_value=1, max_value=100_000))
+def test_growing_pauses_fill_the_limit_within_a_hundred_tries(limit: float) -> None:
+    errors: list[str] = []
+    waits: list[float] = []
+    while (wait := waiting.decide([PENDING, *errors], limit, growing=True)) is not None:
+        errors.append(PENDING)
+        waits.append(wait)
+    assert len(errors) <= waiting.MAX_TRIES
+    assert waits == sorted(waits)
+    assert sum(waits) <= limit * (1 + 1e-9)
+    assert limit - sum(waits) <= max(waiting.SHORTEST_PAUSE, *waits, limit * 0.03)
+
+
+def test_a_short_build_with_a_long_limit_is_looked_at_often() -> None:
+    waits = [waiting.growing_pause(5400.0, tries) for tries in range(1, 8)]
+    assert waits[0] == waiting.SHORTEST_PAUSE
+    assert sum(waits) < 35

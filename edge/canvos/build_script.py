@@ -1,0 +1,184 @@
+"""The two scripts of a build that run on by themselves: fetching, and building with a report of what is there afterwards.
+
+A build is long, and so is reading gigabytes: digests are made here, at its end, and judged later. The vendor's script hides
+a failure (CanvOS repository, earthly.sh), so each step says its name before it begins, and nothing is taken from its exit
+code alone.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from edge.canvos import arg
+from edge.canvos.artefacts import BUILD
+from edge.canvos.request import BuildRequest, Power
+from edge.canvos.tags import number
+
+# Exit codes of the script itself: what failed before the vendor's part began, and that part.
+BUNDLE, USER_DATA, NAMES, IMAGES, ISO, INVALID, SPACE, PRIVILEGED = 71, 72, 73, 74, 75, 76, 77, 78
+LATE = 124
+NO_BUNDLE = 70
+# From this tag on the vendor's script mounts the login of the registry only where there is one.
+_LOGIN_OPTIONAL_SINCE = (4, 6, 24)
+_SUDO = 'sudo_() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }'
+
+
+def bundle_lines(bundle: str) -> str:
+    """Return what writes the digest of a content bundle, over names and contents of its files, into the job's folder."""
+    if not bundle:
+        return ""
+    place = shlex.quote(bundle)
+    return (
+        f"here=$OLDPWD; cd {place} 2>/dev/null && [ -n \"$(find . -type f -name '*.zst' -print -quit)\" ] || "
+        f"{{ echo {shlex.quote(f'{bundle} is no folder with .zst files')}; exit {NO_BUNDLE}; }}\n"
+        "find . -type f -name '*.zst' -print0 | sort -z | xargs -0 -r sha256sum | sha256sum | cut -d' ' -f1 >\"$here/bundle\"\n"
+    )
+
+
+def build_script(request: BuildRequest, folder: str, *, least_gib: int) -> str:
+    """Return the build in the checkout `folder`: checks, images, then one ISO per kind, each with its user-data and name.
+
+    It leaves `report` in its own folder, however it ends. `least_gib` is the free space that it wants before it begins.
+    """
+    lines = [
+        "set -u",
+        "job=$PWD",
+        _SUDO,
+        f"until=$(( $(date +%s) + {request.seconds} ))",
+        f"cd {shlex.quote(folder)} || exit {NAMES}",
+        "trap report EXIT",
+        _report(request),
+        _limited(request),
+        _space(least_gib),
+        *([] if request.earthly else [_privileged(request)]),
+        *_login_lines(request),
+        *_bundle_copy(request),
+        *_steps(request),
+        "step done",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _report(request: BuildRequest) -> str:
+    """Return the function that writes down what is there: also after a failure, to tell what is missing."""
+    docker = "docker" if request.earthly else "sudo_ docker"
+    names = " ".join(shlex.quote(f"{request.iso_of(power)}.iso") for power in request.user_data)
+    return (
+        'step() { printf "%s\\n" "$1" >"$job/step"; echo "== $1"; }\n'
+        'said() { printf "said %s\\n" "$*" >>"$job/said"; }\n'
+        'rm -f "$job/step" "$job/said" "$job/report"\n'
+        "report() {\n  code=$?\n"
+        # Without Earthly everything belongs to root; it must stay readable for the login user.
+        f'  [ ! -d {BUILD} ] || sudo_ chown -R "$(id -u):$(id -g)" {BUILD}\n'
+        "  {\n"
+        '    printf "code %s\\nstep %s\\n" "$code" "$(cat "$job/step" 2>/dev/null)"\n'
+        '    cat "$job/said" 2>/dev/null\n'
+        '    printf "free %s\\n" "$(df -Pk . | awk \'NR==2 {print $4}\')"\n'
+        f"    for f in {names}; do\n"
+        f'      [ -f "{BUILD}/$f" ] || continue\n'
+        f'      printf "file %s %s %s\\n" "$(stat -c \'%s %Y\' -- "{BUILD}/$f")" "$(sha256sum -- "{BUILD}/$f" | cut -d\' \' -f1)" "$f"\n'
+        f'      [ ! -f "{BUILD}/$f.sha256" ] || sed "s/^/sum $f /" "{BUILD}/$f.sha256"\n'
+        "    done\n"
+        f"    {docker} images --format '{{{{.Repository}}}}:{{{{.Tag}}}}' >\"$job/images\""
+        " && sed 's/^/image /' \"$job/images\" && echo listed\n"
+        '  } >"$job/report.part"\n'
+        '  mv "$job/report.part" "$job/report"\n'
+        '  exit "$code"\n}'
+    )
+
+
+def _limited(request: BuildRequest) -> str:
+    """Return the function that runs the vendor's part for what is left of the time; as root it can be ended by root only."""
+    tool = "earthly" if request.earthly else "./earthly.sh"
+    root = "" if request.earthly else "sudo_ "
+    return (
+        "vendor() {\n"
+        f'  left=$(( until - $(date +%s) )); [ "$left" -gt 0 ] || exit {LATE}\n'
+        f'  {root}timeout --kill-after=30 "$left" {tool} "$@"\n'
+        f"  code=$?; [ $code != {LATE} ] && [ $code != 137 ] || exit {LATE}\n"
+        "  return $code\n}"
+    )
+
+
+def _space(least_gib: int) -> str:
+    return (
+        "step space\n"
+        "free=$(df -Pk . | awk 'NR==2 {printf \"%d\", $4 / 1048576}')\n"
+        f'[ "$free" -ge {least_gib} ] || {{ said "$free"; exit {SPACE}; }}'
+    )
+
+
+def _privileged(request: BuildRequest) -> str:
+    """Return the vendor's own test for privileged containers, with its image, but with the reason kept."""
+    public = request.arg.get("SPECTRO_PUB_REPO", "")
+    override = f"SPECTRO_PUB_REPO={arg.quoted(public)}\n" if public else ""
+    return (
+        "step privileged\n"
+        "eval \"$(grep -E '^SPECTRO_PUB_REPO=[A-Za-z0-9./:_-]+$' earthly.sh)\"\n"
+        f"{override}"
+        'eval "$(grep -E \'^ALPINE_IMG=[A-Za-z0-9./:_$"{}-]+$\' earthly.sh)"\n'
+        'if [ -n "${ALPINE_IMG:-}" ]; then\n'
+        '  reason=$(sudo_ docker run --rm --privileged "$ALPINE_IMG" sh -c true 2>&1) || '
+        f"{{ said \"$(printf '%s' \"$reason\" | tr '\\n' ' ' | tail -c 300)\"; exit {PRIVILEGED}; }}\n"
+        "fi"
+    )
+
+
+def _login_lines(request: BuildRequest) -> list[str]:
+    """Return what keeps Docker from making a folder in the place of a missing login file."""
+    version = number(request.tag)
+    if request.earthly or (version is not None and version >= _LOGIN_OPTIONAL_SINCE):
+        return []
+    inner = '[ -e ~/.docker/config.json ] || { mkdir -p ~/.docker; echo "{}" > ~/.docker/config.json; }'
+    return [f"sudo_ sh -c {shlex.quote(inner)}"]
+
+
+def _bundle_copy(request: BuildRequest) -> list[str]:
+    """Return what puts the bundle into the checkout: a link to it would lead out of what the builder's container sees."""
+    if not request.bundle:
+        return []
+    name = shlex.quote(f"content-{request.bundle.rstrip('/').rpartition('/')[2].removeprefix('content-')}")
+    source = shlex.quote(request.bundle)
+    copy = f"{{ cp -rl -- {source} {name} 2>/dev/null || {{ rm -rf {name}; cp -r -- {source} {name}; }}; }}"
+    return ["step bundle", f"{copy} || exit {BUNDLE}"]
+
+
+def _steps(request: BuildRequest) -> list[str]:
+    """Return validation of every user-data, then the images, then the ISOs."""
+    kinds = list(request.user_data)
+    lines = []
+    for power in kinds:
+        lines += [f"step validate-{power}", *_place(request, power), _validate(power)]
+    apart = bool(request.bundle) or not kinds
+    if kinds:
+        lines += _place(request, kinds[0])
+    lines += ["step images", f"vendor {'+build-provider-images' if apart else '+build-all-images'} || exit {IMAGES}"]
+    for power in kinds if apart else kinds[1:]:
+        lines += [*_place(request, power), f"step iso-{power}", f"vendor +iso || exit {ISO}"]
+    return lines
+
+
+def _place(request: BuildRequest, power: Power) -> list[str]:
+    name = request.iso_of(power)
+    return [
+        # Without a file of this name the build goes on, and its ISO knows nothing.
+        f"cp .edge-hosts/{power} user-data && head -n 1 user-data | grep -qx '#cloud-config' || exit {USER_DATA}",
+        f"sed -i 's/^ISO_NAME=.*/ISO_NAME={name}/' {arg.FILE} || exit {NAMES}",
+    ]
+
+
+def _validate(power: Power) -> str:
+    """Return the vendor's check of the user-data, believed by its words only.
+
+    Without a file it prints a sentence and succeeds. A step that the builder has in its cache prints no words again; it is
+    there only because it succeeded with the same file.
+    """
+    out = f'"$job/{power}.validation"'
+    return (
+        "if grep -q '^validate-user-data:' Earthfile; then\n"
+        f"  vendor +validate-user-data >{out} 2>&1; cat {out}\n"
+        f"  if grep -q 'user-data file does not exist' {out} || "
+        f"! grep -Eq 'Validation successful|\\*cached\\*.*validate' {out}; then\n"
+        f"    said \"$(grep -E 'Error:|level=error|does not exist' {out} | tail -n 1 | tail -c 300)\"; exit {INVALID}\n"
+        "  fi\nfi"
+    )
