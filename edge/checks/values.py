@@ -42,7 +42,9 @@ def checks_values(
         **_host(settings, host),
         "EH_WRITE": _switch(write),
         "EH_PHASES": phases,
-        "EH_POLICY": policy_tsv(settings.stage, overrides),
+        "EH_MODE": host.mode,
+        "EH_BIND_MOUNTS": " ".join(_bind_mounts(host)),
+        "EH_POLICY": policy_tsv(settings.stage, overrides, host.mode),
         "EH_ENDPOINTS": to_tsv(table, host.proxy is not None),
         "EH_INSTALLER_URL": _installer_url(settings, host, instance_version),
         "EH_KNOWN_IDS": "".join(f"{name}\t{machine_id}\t{uuid}\n" for name, machine_id, uuid in sorted(known_ids)),
@@ -93,6 +95,15 @@ def _installer_url(settings: StackSettings, host: HostSettings, instance_version
     if agent.version == "instance" and not instance_version:
         return ""
     return installer(agent, fips=host.fips, instance_version=instance_version).script_url
+
+
+def _bind_mounts(host: HostSettings) -> tuple[str, ...]:
+    """Return the folders that must outlive a reboot of an appliance, none for a host in Agent Mode."""
+    if host.mode != "appliance":
+        return ()
+    from edge.appliance.userdata import BIND_MOUNTS  # brings the host keys along, which are slow to import
+
+    return BIND_MOUNTS
 
 
 def _switch(value: bool) -> str:
