@@ -36,28 +36,34 @@ eh_check_appliance_registration() {
   fi
 }
 
-# A folder outlives a reboot when something is mounted there, and that is no memory and not read-only.
+# eh_kept_on PATH MOUNTS -> REPLY: why what is written to a folder is lost at the next boot, "" when it is kept. The root of
+# an appliance is read-only, with overlays in memory over what must be writable; what lasts is mounted from the disk.
+eh_kept_on() {
+  local device target kind options rest best='' found=''
+  while read -r device target kind options rest; do
+    [[ $1/ == "${target%/}/"* ]] && [ "${#target}" -ge "${#best}" ] || continue
+    best=$target found=$kind,$options,
+  done < <(printf '%s\n' "$2")
+  : "${device:-}" "${rest:-}"
+  case $found in
+    tmpfs,* | ramfs,* | overlay,*upperdir=/run/*) REPLY="is in memory" ;;
+    *,ro,*) REPLY="is read-only" ;;
+    '') REPLY="is on no known file system" ;;
+    *) REPLY= ;;
+  esac
+}
+
 eh_check 0 appliance.mounts eh_check_appliance_mounts
 eh_check_appliance_mounts() {
-  local path device target kind options rest text lost=''
+  local path text lost=''
   [ -n "${EH_BIND_MOUNTS:-}" ] || { eh_skip "no folder is given" && return; }
   eh_read /proc/self/mounts
   text=$REPLY
   for path in $EH_BIND_MOUNTS; do
-    REPLY='is no mount'
-    [ -d "$EH_ROOT$path" ] || REPLY='is missing'
-    while read -r device target kind options rest; do
-      [ "$target" = "$path" ] || continue
-      case ,$options,/$kind in
-        */tmpfs | */ramfs) REPLY="is in memory" ;;
-        *,ro,*) REPLY="is read-only" ;;
-        *) REPLY= ;;
-      esac
-    done < <(printf '%s\n' "$text")
+    if [ -d "$EH_ROOT$path" ]; then eh_kept_on "$path" "$text"; else REPLY='is missing'; fi
     [ -z "$REPLY" ] || lost+="${lost:+, }$path $REPLY"
   done
-  : "${device:-}" "${rest:-}"
-  if [ -z "$lost" ]; then eh_ok "persistent: $EH_BIND_MOUNTS"; else eh_bad "$lost" "all persistent and writable: $EH_BIND_MOUNTS"; fi
+  if [ -z "$lost" ]; then eh_ok "kept: $EH_BIND_MOUNTS"; else eh_bad "$lost" "all kept over a reboot: $EH_BIND_MOUNTS"; fi
 }
 
 # The initial file system leaves a file that names the system that was booted.
