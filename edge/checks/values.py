@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from edge.checks.policy import PolicyLevel, policy_tsv
 from edge.endpoints import Endpoint, cilium_features, private_names, to_tsv
+from edge.images.reference import image_reference, registry_of
 from edge.network import NetworkFacts
 from edge.packages import services
 from edge.releases import installer
@@ -90,7 +91,13 @@ def _host(settings: StackSettings, host: HostSettings) -> dict[str, str]:
 
 
 def _installer_url(settings: StackSettings, host: HostSettings, instance_version: str | None) -> str:
-    """Return the address of the script, "" while the instance has not said which version it wants."""
+    """Return what stands for the way out: the script, "" while the instance has not said which version it wants.
+
+    An appliance gets its upgrades from the registry of its image, so that is asked there; "" while nothing names it.
+    """
+    if host.mode == "appliance":
+        reference = image_reference(settings)
+        return f"https://{registry_of(reference)}/v2/" if reference else ""
     agent = settings.release.agent
     if agent.version == "instance" and not instance_version:
         return ""
