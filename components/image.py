@@ -11,7 +11,6 @@ from components.hooks import Hooks
 from components.installer_image import InstallerImage, InstallerImageArgs
 from components.installer_iso import upload
 from edge.errors import SettingsError
-from edge.findings import errors
 from edge.images.agree import disagreements
 from edge.images.facts import ImageFacts
 from edge.images.given import given_facts
@@ -79,9 +78,7 @@ class SiteImage(pulumi.ComponentResource):
     def _judged(self, facts: ImageFacts) -> dict[str, Any]:
         """Return the facts as plain data. Raises SettingsError when the image is not that of the release."""
         settings = self._settings
-        found = disagreements(facts, settings.release, settings.stage)
-        if errors(found):
-            raise SettingsError(errors(found), where=f"stack {settings.stack}")
-        for finding in found:
-            pulumi.log.warn(str(finding), self)
+        found = disagreements(settings.release, facts, "site.image", complete=settings.stage == "prod")
+        if found:
+            raise SettingsError(found, where=f"stack {settings.stack}")
         return facts.to_dict()

@@ -64,6 +64,13 @@ def load_facts(stack: str, root: Path, source: Source | None = None, file: Path 
     return checked(_newest(stack, root))
 
 
+def facts_of_file(file: Path) -> StackFacts:
+    """Return the facts in a file that somebody exported, of whatever stack it is. Raises FactsError as `load_facts` does."""
+    document = _json_file(file)
+    named = document.get("stack") if isinstance(document, dict) and "outputs" in document else None
+    return checked(_from_document(named if isinstance(named, str) else file.stem, document, "file", str(file)))
+
+
 def checked(facts: StackFacts) -> StackFacts:
     """Return the facts if they can be believed; raise FactsError otherwise."""
     if facts.result not in {SUCCEEDED, UNTOLD}:

@@ -13,8 +13,11 @@ from typing import Any
 
 import yaml
 
-from edge.errors import PromotionError
+from edge.errors import FactsError, PromotionError
 from edge.findings import Finding
+from edge.images.agree import disagreements, recorded_isos
+from edge.images.known import appliance_iso, exported_image
+from edge.settings.release import Release
 from edge.settings.yamltext import engine_scalar
 from edge.stages import STAGES, Stage
 
@@ -35,11 +38,13 @@ def gate(
     hosts: Iterable[str],
     now: datetime,
     max_age: timedelta = timedelta(hours=MAX_AGE_HOURS),
+    pinned: Release | None = None,
 ) -> list[Finding]:
     """Return everything that keeps `release` from being promoted; an empty list opens the gate.
 
     `facts` is {stack, result, outputs} of the source stack, `report` the JSON of `edgectl verify`, None when there is
-    none. `hosts` are the hosts that the source's settings name, `now` an aware time.
+    none. `hosts` are the hosts that the source's settings name, `now` an aware time. `pinned` is the release of a site with
+    appliances: their image must be the one that it records.
     """
     stack = str(facts.get("stack", "source"))
     outputs = facts.get("outputs")
@@ -50,7 +55,26 @@ def gate(
         *_release(stack, outputs, release),
         *_hosts(stack, outputs, release, list(hosts)),
         *_report(stack, report, release, list(hosts), now, max_age),
+        *(_image(stack, outputs, pinned) if pinned is not None else ()),
     ]
+
+
+def _image(stack: str, outputs: Mapping[str, Any], release: Release) -> Iterator[Finding]:
+    """Yield where the image that the source runs is not the one that the release records, and what its hosts run otherwise."""
+    try:
+        image = exported_image(stack, outputs)
+    except FactsError as error:
+        yield Finding(f"{stack}: image", None, error.message.rstrip("."), f"{_AGAIN}.")
+        return
+    yield from disagreements(release, image, f"{stack}: image", complete=True)
+    recorded = set(recorded_isos(release.canvos).values())
+    hosts = outputs.get("hosts")
+    for name, host in hosts.items() if isinstance(hosts, Mapping) else ():
+        installed = appliance_iso(host)
+        if installed and recorded and installed not in recorded:
+            problem = "was installed from an ISO that the release does not record"
+            remedy = f"Raise the host's generation and run `pulumi up`, so that it runs what is promoted: {name}."
+            yield Finding(f"{stack}: {name}", installed, problem, remedy)
 
 
 def _run(stack: str, facts: Mapping[str, Any], outputs: Mapping[str, Any]) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from typing import Literal
 
 import yaml
 
-from edge.errors import SettingsError
+from edge.errors import FactsError, SettingsError
 from edge.findings import Finding
 from edge.settings.release import PLACEHOLDER, UNPINNED, VENDOR_BASE, Agent, Canvos, Release, known, load
 
@@ -112,25 +112,33 @@ def _with_digest(text: str, keys: tuple[str, ...], digest: str, file: str) -> st
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `python -m edge.releases pin RELEASE --script FILE --binary-amd64 FILE [--binary-arm64 FILE]`."""
+    """Run `python -m edge.releases pin RELEASE [--script FILE] [--binary-amd64 FILE] [--binary-arm64 FILE] [--image FACTS]`."""
     parser = argparse.ArgumentParser(prog="python -m edge.releases", description=pin.__doc__)
     parser.add_argument("action", choices=["pin"])
     parser.add_argument("release", help="id of the release, for example 2026.11-1")
     parser.add_argument("--script", type=Path, help="palette-agent-install.sh, or its FIPS form")
     for arch in ("amd64", "arm64"):
         parser.add_argument(f"--binary-{arch}", type=Path, dest=f"binary.{arch}", help=f"agent binary for {arch}")
+    parser.add_argument("--image", type=Path, help="exports of the build stack, as JSON (`pulumi stack output --json`)")
     parser.add_argument("--root", type=Path, default=Path(), help="the project folder")
     given = vars(parser.parse_args(arguments))
     files = {what: given[what] for what in ("script", "binary.amd64", "binary.arm64") if given[what]}
-    if not files:
+    if not files and not given["image"]:
         parser.error("name at least one file")
     try:
-        digests = pin(given["release"], files, given["root"])
-    except SettingsError as error:
+        digests = pin(given["release"], files, given["root"]) if files else {}
+        digests |= _pin_image(given["release"], given["image"], given["root"]) if given["image"] else {}
+    except (SettingsError, FactsError) as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     sys.stdout.writelines(f"{digest}  {what}\n" for what, digest in digests.items())
     return 0
+
+
+def _pin_image(name: str, file: Path, root: Path) -> dict[str, str]:
+    from edge.images.pin import pin_image  # needs the settings, which need the releases
+
+    return pin_image(name, file, root)
 
 
 __all__ = [

@@ -1,6 +1,6 @@
 """The command line: one table of commands, each in a module of its own that is imported only when it is run.
 
-A command's module has one function `command`, whose parameters are its arguments and options. Adding a command is one
+A command's module has one function `command`, whose parameters are its arguments and options, or a `group` of commands. Adding a command is one
 line in the table. `verify` and `check` must start quickly and must not import Pulumi, so nothing is imported for `--help`.
 """
 
@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "repair": ("edgectl.repair", "Say what became of each VM behind our back, and mend it."),
     "env": ("edgectl.env", "Print the environment that `pulumi` needs for a stack, for eval."),
     "firewall": ("edgectl.firewall", "Print what the network teams must open."),
+    "images": ("edgectl.images", "List the ISOs of the build stacks, and remove those that nothing uses."),
     "promote": ("edgectl.promote", "Move a release from one stack to the next, through the gate."),
     "roll": ("edgectl.roll", "Take hosts to their next generation, one after the other."),
     "engine": ("edgectl.engine", "Install the pinned Pulumi CLI and plugins."),
@@ -49,8 +50,10 @@ class LazyGroup(TyperGroup):
 
 
 def load(name: str) -> Any:
-    """Return the command of that name, made from its module's function `command`."""
+    """Return the command of that name, made from its module's `group` or its function `command`."""
     module = importlib.import_module(COMMANDS[name][0])
+    if hasattr(module, "group"):
+        return typer.main.get_command(module.group)
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     single.command(name)(module.command)
     return typer.main.get_command(single)

@@ -16,6 +16,7 @@ from rich.console import Console
 from edge.errors import PromotionError, SettingsError
 from edge.files import replace_file
 from edge.findings import Finding
+from edge.images.known import has_appliances
 from edge.promotion import MAX_AGE_HOURS, gate, moved, order
 from edge.settings import StackSettings, load_stack
 from edge.settings.load import stack_kind, stack_path
@@ -84,6 +85,7 @@ def _gate(
         hosts=[name for name, host in settings.site.hosts.items() if host.state in ("active", "rolling")],
         now=datetime.now(UTC),
         max_age=max_age,
+        pinned=settings.release if has_appliances(settings) else None,
     )
 
 

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge.checks import on_aws, on_endpoints, on_identity, on_network, on_packages, on_site, on_system, on_vsphere
+from edge.checks import (
+    on_appliance,
+    on_aws,
+    on_endpoints,
+    on_identity,
+    on_network,
+    on_packages,
+    on_site,
+    on_system,
+    on_vsphere,
+)
 from edge.checks.model import Check, Where, table
 
 CATALOGUE: Mapping[str, Check] = table(
@@ -26,6 +36,7 @@ CATALOGUE: Mapping[str, Check] = table(
     on_endpoints.WEB,
     on_identity.CLOCK,
     on_packages.PACKAGES,
+    on_appliance.APPLIANCE,
     on_site.CONTROL,
     on_site.ACROSS,
     on_site.PALETTE,

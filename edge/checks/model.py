@@ -10,10 +10,10 @@ from edge.stages import STAGES, Stage
 
 Status = Literal["pass", "warn", "fail", "skip"]
 CheckLevel = Literal["fail", "warn"]
-Where = Literal["host", "control", "across", "palette", "vsphere", "aws"]
+Where = Literal["host", "appliance", "control", "across", "palette", "vsphere", "aws"]
 
 STATUSES: tuple[Status, ...] = ("pass", "warn", "fail", "skip")
-WHERES: tuple[Where, ...] = ("host", "control", "across", "palette", "vsphere", "aws")
+WHERES: tuple[Where, ...] = ("host", "appliance", "control", "across", "palette", "vsphere", "aws")
 
 
 def _by_stage(dev: CheckLevel, staging: CheckLevel, prod: CheckLevel) -> Mapping[Stage, CheckLevel]:
@@ -32,8 +32,8 @@ class Check:
     """One question about a site, with one answer.
 
     `rows` are the requirement rows it serves; `source` says where the fact comes from; `where` is who is asked: each
-    `host`, the machine that runs the program (`control`), the hosts compared with each other (`across`), `palette`, the
-    vCenter (`vsphere`), or `aws`. `phase` 0 needs bash and coreutils on a host, 1 needs curl there.
+    `host`, each host in Appliance Mode (`appliance`), the machine that runs the program (`control`), the hosts compared with
+    each other (`across`), `palette`, the vCenter (`vsphere`), or `aws`. `phase` 0 needs bash and coreutils on a host, 1 needs curl there.
     """
 
     id: str

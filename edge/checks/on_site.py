@@ -7,6 +7,7 @@ from edge.checks.model import ADVICE, ALWAYS, STRICT, Check
 _CLONES = "Palette docs, install agent host (cloned machines)"
 _API = "Palette API"
 _TOKENS = "Palette docs, edge registration tokens"
+_SIZE = "Palette docs, hardware requirements of edge hosts"
 
 CONTROL = (
     Check("control.settings", "The settings are valid", (), ALWAYS,
@@ -17,6 +18,9 @@ CONTROL = (
           "set it with `pulumi config set --secret NAME`", "this program", where="control"),
     Check("control.login", "The program can log in and become root", ("A3",), ALWAYS,
           "correct what the message names: address, port, user, key, host key or sudo", "OpenSSH", where="control"),
+    Check("control.image", "The installer image is known and is that of the release", ("B11", "B14"), ALWAYS,
+          "deploy the build stack, correct `image`, or pin the image: `python -m edge.releases pin RELEASE --image FACTS`",
+          "this program", where="control"),
 )  # fmt: skip
 
 ACROSS = (
@@ -46,4 +50,8 @@ PALETTE = (
           _TOKENS, where="palette"),
     Check("palette.names", "No name belongs to somebody else in Palette", ("A21",), ALWAYS,
           "choose another name, or delete the record in Palette if it is really left over", _API, where="palette"),
+    Check("palette.healthy", "Palette calls every host that registered healthy", ("A21", "B15"), ALWAYS,
+          "look at the host's own checks above, then at its events in Palette", _API, where="palette"),
+    Check("palette.size", "Palette sees the size and address that an appliance must have", ("B2", "B17"), ALWAYS,
+          "give the machine 2 CPUs, 8 GiB and 100 GB at least, and the address of the settings", _SIZE, where="palette"),
 )  # fmt: skip

@@ -77,4 +77,6 @@ MACHINES = (
           "write a disk at least as large as it is; remove snapshots before a disk grows", _API, where="vsphere"),
     Check("vsphere.power", "The machine is powered on", ("A17",), ALWAYS,
           "run `python -m edgectl repair STACK`, which powers it on", _API, where="vsphere"),
+    Check("vsphere.iso", "The installer ISO lies where the machine boots it from", ("B14",), ALWAYS,
+          "run `pulumi up` for the build stack, which uploads it again, or correct `image`", _API, where="vsphere"),
 )  # fmt: skip

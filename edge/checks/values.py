@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from edge.checks.policy import PolicyLevel, policy_tsv
 from edge.endpoints import Endpoint, cilium_features, private_names, to_tsv
+from edge.images.reference import image_reference, registry_of
 from edge.network import NetworkFacts
 from edge.packages import services
 from edge.releases import installer
@@ -42,7 +43,9 @@ def checks_values(
         **_host(settings, host),
         "EH_WRITE": _switch(write),
         "EH_PHASES": phases,
-        "EH_POLICY": policy_tsv(settings.stage, overrides),
+        "EH_MODE": host.mode,
+        "EH_BIND_MOUNTS": " ".join(_bind_mounts(host)),
+        "EH_POLICY": policy_tsv(settings.stage, overrides, host.mode),
         "EH_ENDPOINTS": to_tsv(table, host.proxy is not None),
         "EH_INSTALLER_URL": _installer_url(settings, host, instance_version),
         "EH_KNOWN_IDS": "".join(f"{name}\t{machine_id}\t{uuid}\n" for name, machine_id, uuid in sorted(known_ids)),
@@ -88,11 +91,26 @@ def _host(settings: StackSettings, host: HostSettings) -> dict[str, str]:
 
 
 def _installer_url(settings: StackSettings, host: HostSettings, instance_version: str | None) -> str:
-    """Return the address of the script, "" while the instance has not said which version it wants."""
+    """Return what stands for the way out: the script, "" while the instance has not said which version it wants.
+
+    An appliance gets its upgrades from the registry of its image, so that is asked there; "" while nothing names it.
+    """
+    if host.mode == "appliance":
+        reference = image_reference(settings)
+        return f"https://{registry_of(reference)}/v2/" if reference else ""
     agent = settings.release.agent
     if agent.version == "instance" and not instance_version:
         return ""
     return installer(agent, fips=host.fips, instance_version=instance_version).script_url
+
+
+def _bind_mounts(host: HostSettings) -> tuple[str, ...]:
+    """Return the folders that must outlive a reboot of an appliance, none for a host in Agent Mode."""
+    if host.mode != "appliance":
+        return ()
+    from edge.appliance.userdata import BIND_MOUNTS  # brings the host keys along, which are slow to import
+
+    return BIND_MOUNTS
 
 
 def _switch(value: bool) -> str:

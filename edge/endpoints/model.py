@@ -80,7 +80,8 @@ class EndpointQuery:
     `os_families`: `ubuntu`, `rhel`, `amzn`, as far as known; empty = any of those that AWS supports.
     `os_repos`: the site's own package mirrors (names or URLs), which replace the vendors' hosts. `agent_image`: payload
     image of the release. `registries`: further image registries of the site. `cilium`: features that are on (`geneve`,
-    `wireguard`, `mutualAuth`, `bgp`).
+    `wireguard`, `mutualAuth`, `bgp`). `modes` of the hosts (`agent`, `appliance`): an appliance downloads no installer and
+    installs no packages; its image's registry is one of `registries`.
     """
 
     facts: NetworkFacts
@@ -95,6 +96,7 @@ class EndpointQuery:
     os_repos: tuple[str, ...] = ()
     registries: tuple[str, ...] = ()
     cilium: frozenset[str] = frozenset()
+    modes: frozenset[str] = frozenset({"agent"})
 
 
 def merge(rows: Iterable[Endpoint]) -> tuple[Endpoint, ...]:

@@ -70,7 +70,9 @@ _ADD_ONS = (
 
 
 def os_rows(query: EndpointQuery) -> Iterator[Endpoint]:
-    """Yield the rows of the package repositories: the site's own mirrors, else the vendors' hosts."""
+    """Yield the rows of the package repositories: the site's own mirrors, else the vendors' hosts. Appliances need none."""
+    if "agent" not in query.modes:
+        return
     for address in query.os_repos:
         host, port = host_and_port(address)
         reason, probe = "package repository of the site", _probe(port)

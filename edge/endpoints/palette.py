@@ -45,7 +45,8 @@ def palette_rows(query: EndpointQuery) -> Iterator[Endpoint]:
     yield _palette(host, reason, PORTS_PAGE, probe="https", port=port)
     yield from _saas() if is_saas(query) else ()
     yield from _images(query)
-    yield from _installer(query)
+    if "agent" in query.modes:
+        yield from _installer(query)
     for address in query.registries:
         name, registry_port = host_and_port(address)
         yield out(name, ALWAYS, "image registry of the site", AGENT_PAGE, peer="internet", port=registry_port)

@@ -11,6 +11,7 @@ from edge.endpoints.model import Endpoint, EndpointQuery, merge
 from edge.endpoints.os_repos import addon_rows, os_rows
 from edge.endpoints.palette import palette_rows
 from edge.endpoints.site import site_rows
+from edge.images.reference import image_reference, registry_of
 
 if TYPE_CHECKING:
     from edge.network import NetworkFacts
@@ -41,13 +42,16 @@ def query_for(settings: StackSettings, facts: NetworkFacts, host: HostSettings |
     """Return the query of a whole site, or of one host of it, whose proxy may be another one.
 
     Of operating systems the settings know little: FIPS means RHEL, and a virtual machine that is made on vSphere is
-    amd64. `acceptOs` widens the list of systems and does not say which one a host has; so all of AWS's list is asked of
+    amd64, as every appliance is. `acceptOs` widens the list of systems and does not say which one a host has; so all of AWS's list is asked of
     the firewall, and each host's package manager is judged on the host.
     """
     site, agent = settings.site, settings.release.agent
     credentials = site.palette.registry_credentials
     views = [host] if host is not None else [settings.host_view(name) for name in site.hosts]
-    virtual = all(view.vm is not None for view in views)
+    virtual = all(view.vm is not None or view.mode == "appliance" for view in views)
+    modes = frozenset(view.mode for view in views)
+    registries = (credentials.domain,) if credentials is not None else ()
+    image = image_reference(settings) if "appliance" in modes else ""
     return EndpointQuery(
         facts=facts,
         palette_endpoint=site.palette.endpoint,
@@ -58,8 +62,9 @@ def query_for(settings: StackSettings, facts: NetworkFacts, host: HostSettings |
         architectures=("amd64",) if virtual else ("amd64", "arm64"),
         fips=site.fips,
         proxy=any(view.proxy is not None for view in views),
-        registries=(credentials.domain,) if credentials is not None else (),
+        registries=tuple(dict.fromkeys((*registries, registry_of(image)))) if image else registries,
         cilium=frozenset(cilium_features(site.cilium)),
+        modes=modes,
     )
 
 

@@ -1,56 +1,78 @@
-"""Whether an image is the one that a release was tested with: every pin of the release, against what the image says. Pure."""
+"""Is an image the one that a release was tested with? Asked before a site boots it, and before a release is promoted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edge.findings import Finding, errors
+from edge.findings import Finding
 from edge.images.facts import ImageFacts
 from edge.settings.release import Canvos, Release
-from edge.stages import Stage, judge
 
-_EITHER = "Take the image that this release was tested with, or pin in the release what was tried."
+_PIN = "Pin what was tried: `python -m edge.releases pin {release} --image FACTS`"
 
 
-def disagreements(facts: ImageFacts, release: Release, stage: Stage) -> list[Finding]:
-    """Return where image and release differ; an empty list is an image that may be used.
+def disagreements(release: Release, image: ImageFacts, where: str, *, complete: bool = False) -> list[Finding]:
+    """Return what an image has otherwise than its release records; nothing when they agree.
 
-    What the release does not pin is not compared, but production wants all pins: tag, commit, image, and every ISO.
+    A release need not record an image while it is tried; `complete` asks for all of it: commit, digest and every ISO that
+    the image has.
     """
-    place = f"releases/{release.id}.yaml"
     canvos = release.canvos
     if canvos is None:
-        remedy = f"Add `canvos:` to {place}, or choose another release."
-        return [Finding("release", release.id, "names no CanvOS tag, but the site has an installer image", remedy)]
-    return [*_differences(facts, release, canvos, place), *_missing(facts, canvos, place, stage)]
-
-
-def _differences(facts: ImageFacts, release: Release, canvos: Canvos, place: str) -> Iterator[Finding]:
-    pinned = [
-        ("kubernetes", release.kubernetes, facts.kubernetes),
-        ("canvos.tag", canvos.tag, facts.canvos_tag),
-        ("canvos.commit", canvos.commit, facts.canvos_commit),
-    ]
-    if canvos.image is not None:
-        pinned += [
-            ("canvos.image.reference", canvos.image.reference, facts.image),
-            ("canvos.image.digest", canvos.image.digest, facts.image_digest or "none: it was not pushed"),
+        remedy = "Add `canvos: {tag: TAG}` to the release, with the tag that the image was built of."
+        return [
+            Finding(where, image.canvos_tag, f"is an image, but the release {release.id} names no `canvos`", remedy)
         ]
-    for kind, iso in sorted(facts.isos.items()):
-        pinned.append((f"canvos.isos.{kind}", getattr(canvos.isos, kind, None), iso.sha256))
-    for what, wanted, has in pinned:
+    found = [*_made_of(release, canvos, image, where), *_made(release, canvos, image, where)]
+    return [*found, *_missing(release, canvos, image)] if complete else found
+
+
+def _made_of(release: Release, canvos: Canvos, image: ImageFacts, where: str) -> Iterator[Finding]:
+    build = f"Build the image anew with release {release.id}, or use the release that it was built with."
+    for name, has, wants in (
+        ("canvos.tag", image.canvos_tag, canvos.tag),
+        ("kubernetes", image.kubernetes, release.kubernetes),
+        ("canvos.commit", image.canvos_commit, canvos.commit or image.canvos_commit),
+    ):
         # A given image does not say its commit.
-        if wanted and has and wanted != has:
-            yield Finding(f"{place}: {what}", wanted, f"is not that of the site's image, which has {has}", _EITHER)
+        if has and has != wants:
+            yield Finding(where, has, f"is not what the release {release.id} says as {name} ({wants})", build)
 
 
-def _missing(facts: ImageFacts, canvos: Canvos, place: str, stage: Stage) -> list[Finding]:
-    """Return the pins that a stage may not be without; the settings have warned of the others already."""
-    found = [
-        None if canvos.commit else judge("canvos.commit.missing", stage, f"{place}: canvos.commit"),
-        None if canvos.image else judge("image.digest.missing", stage, f"{place}: canvos.image"),
+def _made(release: Release, canvos: Canvos, image: ImageFacts, where: str) -> Iterator[Finding]:
+    remedy = f"{_PIN.format(release=release.id)}, or let the stack use the image that the release records."
+    if canvos.image is not None:
+        for name, has, wants in (
+            ("reference", image.image, canvos.image.reference),
+            ("digest", image.image_digest, canvos.image.digest),
+        ):
+            if has != wants:
+                problem = f"is not what the release {release.id} records as canvos.image.{name} ({wants})"
+                yield Finding(where, has or "nothing", problem, remedy)
+    for kind, wanted in recorded_isos(canvos).items():
+        iso = image.isos.get(kind)
+        if iso is not None and iso.sha256 != wanted:
+            problem = f"is not what the release {release.id} records as canvos.isos.{kind} ({wanted})"
+            yield Finding(where, iso.sha256, problem, remedy)
+
+
+def _missing(release: Release, canvos: Canvos, image: ImageFacts) -> Iterator[Finding]:
+    place = f"releases/{release.id}.yaml"
+    remedy = f"{_PIN.format(release=release.id)}."
+    recorded = recorded_isos(canvos)
+    lacks = [
+        name for name, value in (("canvos.commit", canvos.commit), ("canvos.image", canvos.image)) if value is None
     ]
-    for kind in sorted(facts.isos):
-        if not getattr(canvos.isos, kind, None):
-            found.append(judge("image.isos.missing", stage, f"{place}: canvos.isos.{kind}"))
-    return errors(one for one in found if one is not None)
+    lacks += [f"canvos.isos.{kind}" for kind in sorted(image.isos) if kind not in recorded]
+    for name in lacks:
+        yield Finding(
+            f"{place}: {name}", None, "is not recorded, so what was tried is not what would be promoted", remedy
+        )
+
+
+def recorded_isos(canvos: Canvos | None) -> dict[str, str]:
+    """Return the sha256 of the ISOs that a release records, by kind."""
+    if canvos is None:
+        return {}
+    found = {"poweroff": canvos.isos.poweroff, "reboot": canvos.isos.reboot}
+    return {kind: digest for kind, digest in found.items() if digest is not None}

@@ -72,7 +72,10 @@ eh_run_checks() {
     case ${EH_LEVEL[$id]:-off} in off) continue ;; esac
     EH_DOING=$id
     EH_VERDICT=
-    if [ "$phase" = 1 ] && [ -z "$EH_HAVE_CURL" ]; then
+    if [ "${EH_LEVEL[$id]}" = skip ]; then
+      # Not asked of this kind of host; its remedy says why.
+      eh_skip "${EH_REMEDY[$id]}"
+    elif [ "$phase" = 1 ] && [ -z "$EH_HAVE_CURL" ]; then
       eh_skip "no $lacks yet"
     else
       "${EH_CHECK_FUNCTION[$id]}" || :
@@ -161,14 +164,19 @@ eh_phase1_done() {
   return 1
 }
 
+# An appliance came as it is out of an image: nothing was or will be prepared on it.
+eh_appliance() {
+  [ "${EH_MODE:-agent}" = appliance ]
+}
+
 # Was this host prepared and given its agent by this program? Before that, what the preparation will see to is no finding.
 eh_prepared() {
-  [ -e "$EH_ROOT$EH_STATE_DIR/install.json" ]
+  eh_appliance || [ -e "$EH_ROOT$EH_STATE_DIR/install.json" ]
 }
 
 # eh_left_to_preparation REASON: skips a check of something the preparation is about to see to. Ends 1 when it must be judged.
 eh_left_to_preparation() {
-  if [ "${EH_WRITE:-0}" = 1 ] || ! eh_prepared; then
+  if ! eh_appliance && { [ "${EH_WRITE:-0}" = 1 ] || ! eh_prepared; }; then
     eh_skip "$1"
     return 0
   fi

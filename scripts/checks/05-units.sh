@@ -4,6 +4,7 @@
 declare -A EH_UNIT_STATE=()
 EH_UNITS_READ=
 EH_STYLUS_UNITS='spectro-stylus-agent.service stylus-agent.service palette-agent.service'
+EH_APPLIANCE_UNITS='stylus-agent.service stylus-operator.service palette-tui.service'
 EH_TIME_UNITS='chronyd.service chrony.service systemd-timesyncd.service ntpd.service ntp.service ntpsec.service openntpd.service'
 EH_SSM_UNITS='amazon-ssm-agent.service snap.amazon-ssm-agent.amazon-ssm-agent.service'
 
@@ -13,7 +14,7 @@ eh_units() {
   [ -z "$EH_UNITS_READ" ] || return 0
   EH_UNITS_READ=1
   eh_have systemctl || return 0
-  units="kubelet.service firewalld.service $EH_TIME_UNITS $EH_SSM_UNITS $EH_STYLUS_UNITS"
+  units="kubelet.service firewalld.service $EH_TIME_UNITS $EH_SSM_UNITS $EH_STYLUS_UNITS stylus-operator.service palette-tui.service"
   for service in ${EH_SERVICES:-}; do
     units+=" ${service%.service}.service"
   done

@@ -50,12 +50,30 @@ eh_df() {
   REPLY=${REPLY:-0}
 }
 
+# eh_disk_size -> REPLY, REPLY2: bytes and name of what a host's size is judged by: the root file system; of an appliance,
+# whose root is a small read-only image, the largest disk. A container sees its host's disks, so its root counts.
+eh_disk_size() {
+  local path size=0 name=/
+  if eh_appliance && ! eh_in_container; then
+    for path in "$EH_ROOT"/sys/block/*; do
+      case ${path##*/} in loop* | ram* | zram* | sr* | fd* | dm-* | md*) continue ;; esac
+      eh_read "${path#"$EH_ROOT"}/removable"
+      [ "$REPLY" != 1 ] || continue
+      eh_read "${path#"$EH_ROOT"}/size"
+      case $REPLY in '' | *[!0-9]*) continue ;; esac
+      [ $((REPLY * 512)) -le "$size" ] || size=$((REPLY * 512)) name=/dev/${path##*/}
+    done
+  fi
+  [ "$size" != 0 ] || { eh_df size / && size=$REPLY; }
+  REPLY=$size REPLY2=$name
+}
+
 eh_check_disk() {
-  eh_df size /
+  eh_disk_size
   if [ "$REPLY" -ge $(($1 * EH_GB)) ]; then
-    eh_ok "/ has $((REPLY / EH_GB)) GB"
+    eh_ok "$REPLY2 has $((REPLY / EH_GB)) GB"
   else
-    eh_bad "/ has $((REPLY / EH_GB)) GB" "at least $1 GB"
+    eh_bad "$REPLY2 has $((REPLY / EH_GB)) GB" "at least $1 GB"
   fi
 }
 
@@ -67,26 +85,28 @@ eh_check_disk_recommended() { eh_check_disk 100; }
 
 eh_check 0 host.disk.free eh_check_disk_free
 eh_check_disk_free() {
-  local path low=''
-  for path in /var /opt; do
+  local path low='' paths='/var /opt'
+  ! eh_appliance || paths=/usr/local
+  for path in $paths; do
     [ -d "$EH_ROOT$path" ] || continue
     eh_df avail "$path"
     [ "$REPLY" -ge $((10 * EH_GB)) ] || low+="${low:+, }$path has $((REPLY / EH_GB)) GB free"
   done
-  if [ -z "$low" ]; then eh_ok "/var and /opt have 10 GB free or more"; else eh_bad "$low" "at least 10 GB"; fi
+  if [ -z "$low" ]; then eh_ok "10 GB or more are free in ${paths/ / and }"; else eh_bad "$low" "at least 10 GB"; fi
 }
 
 eh_check 0 host.disk.inodes eh_check_disk_inodes
 eh_check_disk_inodes() {
-  local path total low=''
-  for path in / /var; do
+  local path total low='' paths='/ /var'
+  ! eh_appliance || paths=/usr/local
+  for path in $paths; do
     eh_df itotal "$path"
     total=$REPLY
     [ "$total" -gt 0 ] || continue
     eh_df iavail "$path"
     [ $((REPLY * 10)) -ge "$total" ] || low+="${low:+, }$path has $((REPLY * 100 / total)) % of its inodes free"
   done
-  if [ -z "$low" ]; then eh_ok "/ and /var have a tenth of their inodes free or more"; else eh_bad "$low" "at least 10 %"; fi
+  if [ -z "$low" ]; then eh_ok "a tenth or more of the inodes is free in ${paths/ / and }"; else eh_bad "$low" "at least 10 %"; fi
 }
 
 # eh_mount_options PATH -> REPLY: ",rw,noexec,...," of the file system that PATH lies on.
@@ -106,12 +126,13 @@ eh_mount_options() {
 
 eh_check 0 host.disk.writable eh_check_disk_writable
 eh_check_disk_writable() {
-  local path stuck=''
-  for path in / /etc /var /opt /usr/local; do
+  local path stuck='' paths='/etc /var /opt /usr/local'
+  eh_appliance || paths="/ $paths"
+  for path in $paths; do
     eh_mount_options "$path"
     case $REPLY in *,ro,*) stuck+="${stuck:+, }$path" ;; esac
   done
-  if [ -z "$stuck" ]; then eh_ok "/, /etc, /var, /opt and /usr/local are writable"; else eh_bad "read-only: $stuck" "writable"; fi
+  if [ -z "$stuck" ]; then eh_ok "writable: $paths"; else eh_bad "read-only: $stuck" "writable"; fi
 }
 
 eh_check 0 host.disk.workdir eh_check_disk_workdir

@@ -90,6 +90,10 @@ eh_check_identity_hostname_wanted() {
   if [ "${REPLY%%.*}" = "$EH_HOST" ]; then
     eh_ok "$REPLY"
   else
-    eh_bad "${REPLY:-empty}" "$EH_HOST: the agent renames the machine at its first boot"
+    if eh_appliance; then
+      eh_bad "${REPLY:-empty}" "$EH_HOST, set at the first boot"
+    else
+      eh_bad "${REPLY:-empty}" "$EH_HOST: the agent renames the machine at its first boot"
+    fi
   fi
 }

@@ -249,7 +249,10 @@ eh_check_network_offload() {
   local dev text found=''
   eh_vmxnet3
   [ -n "$REPLY" ] && [ "${EH_VMXNET3:-auto}" != off ] || { eh_skip "no vmxnet3 to switch off" && return; }
-  if ! eh_prepared || ! eh_have ethtool; then
+  if eh_appliance && ! eh_have ethtool; then
+    eh_bad "there is no ethtool in the image, so the stage could not run" "off"
+    return
+  elif ! eh_prepared || ! eh_have ethtool; then
     eh_skip "the stage runs at the first boot with the agent"
     return
   fi

@@ -30,7 +30,10 @@ eh_check_endpoints() {
 
 eh_check 0 host.endpoints.installer eh_check_endpoints_installer
 eh_check_endpoints_installer() {
-  [ "${EH_PRIVATE_PATH:-0}" != 1 ] || { eh_skip "a private path: the installer does not come from the internet" && return; }
+  if [ "${EH_PRIVATE_PATH:-0}" = 1 ] && ! eh_appliance; then
+    eh_skip "a private path: the installer does not come from the internet"
+    return
+  fi
   eh_check_endpoints installer
 }
 

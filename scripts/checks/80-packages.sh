@@ -110,8 +110,10 @@ eh_check_packages_index_complete() {
 
 eh_check 0 host.packages.dependencies eh_check_packages_dependencies
 eh_check_packages_dependencies() {
-  local name missing=''
-  for name in jq zstd rsync conntrack iptables curl ethtool; do
+  local name missing='' wanted='jq zstd rsync conntrack iptables curl ethtool'
+  # jq, zstd and rsync are asked for by the agent's installer, which an appliance does not run.
+  ! eh_appliance || wanted='conntrack iptables curl ethtool'
+  for name in $wanted; do
     eh_have "$name" || missing+="${missing:+ }$name"
   done
   [ -e "$EH_ROOT/etc/ssl/certs/ca-certificates.crt" ] || [ -e "$EH_ROOT/etc/pki/tls/certs/ca-bundle.crt" ] || missing+="${missing:+ }ca-certificates"
@@ -147,6 +149,7 @@ eh_check_packages_containerd() {
     eh_ok "containerd and runc are there"
     return
   fi
+  ! eh_appliance || { eh_bad "containerd or runc is not in the image" "both: nothing can be installed later" && return; }
   eh_repositories
   case " $REPLY " in
     *' docker-ce-stable '*) eh_ok "Docker's repository is configured" ;;
@@ -175,7 +178,10 @@ eh_check_packages_containerd_version() {
 eh_check 0 host.agent.running eh_check_agent_running
 eh_check_agent_running() {
   local unit
-  if ! eh_prepared || ! eh_agent_installed; then
+  if eh_appliance; then
+    eh_check_agent_appliance
+    return
+  elif ! eh_prepared || ! eh_agent_installed; then
     eh_skip "no agent of ours yet"
     return
   fi
@@ -184,4 +190,17 @@ eh_check_agent_running() {
     [ "$REPLY" != active ] || { eh_ok "$unit" && return; }
   done
   eh_bad "no unit of the agent is active" "spectro-stylus-agent.service active"
+}
+
+# The operator works for a cluster and may rest before there is one; the console's screen may be switched off.
+eh_check_agent_appliance() {
+  local unit found=''
+  for unit in $EH_APPLIANCE_UNITS; do
+    eh_unit "$unit"
+    case $unit/$REPLY in
+      stylus-agent.service/active) ;;
+      stylus-agent.service/* | */failed) found+="${found:+, }$unit is $REPLY" ;;
+    esac
+  done
+  if [ -z "$found" ]; then eh_ok stylus-agent.service; else eh_bad "$found" "stylus-agent.service active, and none failed"; fi
 }

@@ -8,10 +8,14 @@ EH_OS_KEY=
 
 # os-release is read as data, not sourced: it is a file of the machine, and this shell is root.
 eh_os() {
-  local line name value
+  local line name value text flavor='' release=''
   [ -z "$EH_OS_ID" ] || return 0
   eh_read /etc/os-release
   [ -n "$REPLY" ] || eh_read /usr/lib/os-release
+  text=$REPLY
+  # An appliance may call itself kairos; then these say what its image was made of.
+  eh_read /etc/kairos-release
+  text+=$'\n'$REPLY
   while IFS= read -r line; do
     name=${line%%=*}
     value=${line#*=}
@@ -21,8 +25,11 @@ eh_os() {
       ID) EH_OS_ID=${value,,} ;;
       VERSION_ID) EH_OS_VERSION=$value ;;
       PRETTY_NAME) EH_OS_NAME=$value ;;
+      KAIROS_FLAVOR) flavor=${value,,} ;;
+      KAIROS_FLAVOR_RELEASE) release=$value ;;
     esac
-  done < <(printf '%s\n' "$REPLY")
+  done < <(printf '%s\n' "$text")
+  if [ "$EH_OS_ID" = kairos ] && [ -n "$flavor" ]; then EH_OS_ID=$flavor EH_OS_VERSION=$release; fi
   EH_OS_ID=${EH_OS_ID:-unknown}
   EH_OS_KEY=$EH_OS_ID${EH_OS_VERSION:+-$EH_OS_VERSION}
 }

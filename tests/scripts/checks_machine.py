@@ -172,7 +172,8 @@ class Machine:
 
     def run(self, *, phases: str = "0", stage: str = "prod", only: str | None = None, **values: str) -> Run:
         """Run the checks step: all checks of `phases`, or `only` one. `values` are further EH_ values."""
-        policy = policy_tsv(stage)  # type: ignore[arg-type]
+        mode = self.values.get("EH_MODE", "agent")
+        policy = policy_tsv(stage, mode=mode)  # type: ignore[arg-type]
         if only is not None:
             policy = "".join(line for line in policy.splitlines(True) if line.startswith(f"{only}\t"))
         given = {"EH_ROOT": str(self.root), "EH_POLICY": policy, "EH_PHASES": phases, **self.values, **values}

@@ -13,7 +13,7 @@ from edge.checks.policy import level_of, policy_tsv
 from edge.stages import STAGES
 from edge.steps import SCRIPTS
 
-ROWS = {f"A{number}" for number in range(1, 22)} | {"C2", "C7"}
+ROWS = {f"{letter}{number}" for letter, last in (("A", 21), ("B", 17)) for number in range(1, last + 1)} | {"C2", "C7"}
 REGISTERED = re.compile(r"^eh_check ([01]) (\S+) (\S+)$", re.M)
 
 
@@ -33,7 +33,7 @@ def test_there_are_more_than_forty_host_checks() -> None:
 
 
 def test_every_host_check_has_its_function_and_phase() -> None:
-    assert {check.id: check.phase for check in checks_at("host")} == {
+    assert {check.id: check.phase for check in (*checks_at("host"), *checks_at("appliance"))} == {
         check: phase for check, (phase, _) in registered().items()
     }
 
@@ -53,7 +53,7 @@ def test_no_function_of_the_scripts_is_defined_twice() -> None:
 
 @pytest.mark.parametrize("check", list(CATALOGUE.values()), ids=lambda check: check.id)
 def test_a_person_can_use_every_entry(check: Check) -> None:
-    assert re.fullmatch(r"(host|control|across|palette|vsphere|aws)(\.[a-z0-9]+){1,4}", check.id)
+    assert re.fullmatch(r"(host|appliance|control|across|palette|vsphere|aws)(\.[a-z0-9]+){1,4}", check.id)
     assert check.id.startswith(f"{check.where}.")
     assert set(check.severity) == set(STAGES)
     for text in (check.title, check.remedy, check.source):

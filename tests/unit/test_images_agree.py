@@ -35,12 +35,12 @@ def release(**changes: Any) -> Release:
 
 @pytest.mark.row("B3", "B12", "B13")
 class TestPins:
-    @pytest.mark.parametrize("stage", ["dev", "staging", "prod"])
-    def test_the_image_that_was_tested(self, stage: Any) -> None:
-        assert disagreements(FACTS, release(), stage) == []
+    @pytest.mark.parametrize("complete", [False, True])
+    def test_the_image_that_was_tested(self, complete: bool) -> None:
+        assert disagreements(release(), FACTS, "site.image", complete=complete) == []
 
     @pytest.mark.parametrize(
-        ("change", "where"),
+        ("change", "what"),
         [
             ({"canvos_tag": "v4.5.14"}, "canvos.tag"),
             ({"canvos_commit": "e" * 40}, "canvos.commit"),
@@ -51,19 +51,24 @@ class TestPins:
             ({"isos": {"poweroff": IsoFacts("p.iso", "e" * 64)}}, "canvos.isos.poweroff"),
         ],
     )
-    def test_each_difference_alone(self, change: dict[str, Any], where: str) -> None:
-        found = disagreements(replace(FACTS, **change), release(), "dev")
-        assert [(one.where, one.level) for one in found] == [(f"releases/r-1.yaml: {where}", "error")]
+    def test_each_difference_alone(self, change: dict[str, Any], what: str) -> None:
+        found = disagreements(release(), replace(FACTS, **change), "site.image")
+        assert [(one.where, one.level) for one in found] == [("site.image", "error")]
+        assert f" {what} (" in found[0].problem
 
-    def test_what_is_not_pinned_is_not_compared_outside_of_production(self) -> None:
+    def test_an_image_that_does_not_tell_its_commit_is_not_compared_by_it(self) -> None:
+        assert disagreements(release(), replace(FACTS, canvos_commit=""), "site.image") == []
+
+    def test_what_is_not_pinned_is_not_compared_while_it_is_tried(self) -> None:
         bare = release(commit=None, image=None, isos=None)
         other = replace(
             FACTS, canvos_commit="e" * 40, image_digest="sha256:x", isos={"reboot": IsoFacts("r", "9" * 64)}
         )
-        assert disagreements(other, bare, "staging") == []
+        assert disagreements(bare, other, "site.image") == []
 
     def test_production_wants_every_pin(self) -> None:
-        found = disagreements(FACTS, release(commit=None, image=None, isos={"reboot": "d" * 64}), "prod")
+        pinned = release(commit=None, image=None, isos={"reboot": "d" * 64})
+        found = disagreements(pinned, FACTS, "site.image", complete=True)
         assert [one.where.partition(": ")[2] for one in found] == [
             "canvos.commit",
             "canvos.image",
@@ -71,7 +76,8 @@ class TestPins:
         ]
 
     def test_a_release_without_a_tag(self) -> None:
-        assert "names no CanvOS tag" in str(disagreements(FACTS, Release.model_validate(RELEASE), "dev")[0])
+        found = disagreements(Release.model_validate(RELEASE), FACTS, "site.image")
+        assert "names no `canvos`" in str(found[0])
 
 
 def test_the_files_of_each_kind_stand_at_their_iso() -> None:
