@@ -109,7 +109,7 @@ def _claims(name: str, root: Path, settings: object, facts: Facts) -> Iterator[C
     elif isinstance(settings, StackSettings) and settings.site.image is not None:
         yield _claim_of(name, root, facts, makes=isinstance(settings.site.image, BuiltImage))
         if isinstance(settings.site.image, GivenImage):
-            given = given_facts(settings.site, settings.site.image, settings.release)
+            given = given_facts(settings.site.image, settings)
             yield Claim(name, frozenset(iso.sha256 for iso in given.isos.values()))
 
 
@@ -130,7 +130,9 @@ def _releases(root: Path) -> Iterator[tuple[str, frozenset[str]]]:
         yield name, frozenset(recorded_isos(load(name, root).canvos).values())
 
 
-def look(gathered: Gathered, root: Path, *, opened: Open | None = None, secrets: Secrets | None = None) -> list[Stocked]:
+def look(
+    gathered: Gathered, root: Path, *, opened: Open | None = None, secrets: Secrets | None = None
+) -> list[Stocked]:
     """Return every ISO on the datastores of a project. Raises what the vCenters and the secrets raise."""
     listed = []
     for store in _each_place(gathered.stores):

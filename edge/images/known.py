@@ -30,7 +30,7 @@ def image_of(settings: StackSettings, root: Path, file: Path | None = None) -> I
     if image is None:
         return None
     if isinstance(image, GivenImage):
-        return given_facts(settings.site, image, settings.release)
+        return given_facts(image, settings)
     stack = image.stack if isinstance(image, StackImage) else settings.stack
     return exported_image(stack, load_facts(stack, root, file=file).outputs)
 

@@ -136,7 +136,9 @@ def test_a_stack_whose_facts_cannot_be_believed_keeps_everything(
     if result is None:
         file.unlink()
     else:
-        file.write_text(json.dumps({"stack": "plant-dev", "result": result, "outputs": {"image": image(), "hosts": {}}}))
+        file.write_text(
+            json.dumps({"stack": "plant-dev", "result": result, "outputs": {"image": image(), "hosts": {}}})
+        )
     code, out, _ = run(capsys, "gc", "--yes", "--root", str(plant))
     assert (code, media.deleted) == (0, [])
     assert "warning: plant-dev may use every ISO" in out
