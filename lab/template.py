@@ -77,12 +77,17 @@ def install(root: Path, cgroup: Path, debs: Path | None = None) -> None:
         raise LabError(f"packages cannot be installed in {root.name}: {last_words(done.stdout)}")
 
 
-def _finish(root: Path) -> None:
-    """Take away what the other machines have of ours, and set what every good template sets."""
+def take_away_users(root: Path) -> None:
+    """Take away what the other machines have of ours: nobody can log in any more."""
     for user in (LOGIN_USER, ASKING_USER):
         run("chroot", str(root), "userdel", "--remove", user)
     for name in ("etc/sudoers.d/lab-edge", "etc/sudoers.d/lab-asksudo", "etc/ssh/sshd_config.d/lab.conf"):
         (root / name).unlink()
+
+
+def _finish(root: Path) -> None:
+    """Set what every good template sets."""
+    take_away_users(root)
     # The image has no other locale, and cloud-init would ask for en_US.
     write(root, "etc/cloud/cloud.cfg.d/50-template.cfg", "locale: C.UTF-8\n")
     # netplan asks for the permanent hardware address, which the cable of a container has not; cloud-init has already

@@ -110,7 +110,7 @@ def _roots(cache: Cache, voice: Voice) -> _Roots:
     with voice.working(f"root file systems of {recipe.source.suite}, made once, takes a minute or two") as say:
         base, debs = cache.ensure(recipe, say)
         template = ensure_template(cache, recipe, base, say)
-        builder, appliance = ensure_roots(cache, recipe, base, template, debs, say)
+        builder, appliance = ensure_roots(cache, recipe, base, debs, say)
     seconds = time.monotonic() - began
     origin = f"made in {seconds:.0f} s" if seconds > 2 else "from the cache"
     packages = len(list(debs.glob("*.deb")))

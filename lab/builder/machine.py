@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edge.errors import LabError
+from lab.builder.tools.rootfs import AGENT_VERSION
 from lab.disk import mount_disk
 from lab.guest import Fittings, furnish, outfit
 from lab.machine import Machine
@@ -36,8 +37,8 @@ PYTHONPATH={_INSIDE} PYTHONDONTWRITEBYTECODE=1 exec python3 -m lab.builder.tools
 class Overlay(Protocol):
     """What writes the files of an appliance over a plain root: agent, units, stage runner."""
 
-    def __call__(self, root: Path) -> None:
-        """Write into `root`."""
+    def __call__(self, root: Path, version: str) -> None:
+        """Write into `root`; the agent there says that it is of `version`."""
         ...
 
 
@@ -99,7 +100,7 @@ def appliance_layers(site: Site, record: Record, overlay: Overlay | None = None)
             run("chroot", str(merged), "update-ca-certificates")
             write = overlay or _overlay()
             if write is not None:
-                write(merged)
+                write(merged, AGENT_VERSION)
         finally:
             unmount(merged)
         identity.write_text(wanted, "utf-8")

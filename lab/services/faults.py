@@ -67,6 +67,7 @@ _ALL = (
     Fault("build-fails", "none", "a build ends with an error in the middle, which the builder's script may not notice"),
     Fault("build-hangs", "none", "a build stands still in the middle until the fault is off"),
     Fault("build-no-space", "none", "the disk of the builder is full after a few megabytes"),
+    Fault("docker-unprivileged", "none", "the builder's Docker starts no privileged container"),
     Fault("iso-wrong-checksum", "none", "the checksum file beside a new ISO is that of another one"),
     Fault("registry-denied", "none", "the image registry takes no push, whoever is logged in"),
     Fault("tag-moved", "none", "the CanvOS tag v4.5.15 is another commit"),
@@ -96,7 +97,7 @@ AWS_CHANGES = (
 )  # fmt: skip
 """The faults that change the AWS account itself; the others of that name act on its answers."""
 
-BUILD_FAULTS = ("build-fails", "build-hangs", "build-no-space", "iso-wrong-checksum")
+BUILD_FAULTS = ("build-fails", "build-hangs", "build-no-space", "docker-unprivileged", "iso-wrong-checksum")
 """The faults that act inside the build machine."""
 
 _NEEDED: dict[TargetKind, str] = {

@@ -2,17 +2,19 @@
 # Builds provider images and installer ISOs in containers. This one stands in for the vendor's, in the edge-hosts lab:
 # same files, same arguments, same results, and the same mistakes as at the tag that it says it is.
 TARGET=$1
-BUILDER=us-docker.pkg.dev/palette-images/third-party/edge/earthly/earthly:v0.8.15
-BUILDKIT=us-docker.pkg.dev/palette-images/third-party/edge/earthly/buildkitd:v0.8.15
 DAEMON=earthly-buildkitd
+SPECTRO_PUB_REPO=us-docker.pkg.dev/palette-images
 
 source .arg
+ALPINE_IMG=$SPECTRO_PUB_REPO/edge/canvos/alpine:latest
+BUILDER=$SPECTRO_PUB_REPO/third-party/edge/earthly/earthly:v0.8.15
+BUILDKIT=$SPECTRO_PUB_REPO/third-party/edge/earthly/buildkitd:v0.8.15
 PE_VERSION=$(git describe --abbrev=0 --tags)
 
 if ! command -v docker >/dev/null 2>&1; then
   echo "There is no docker here. Install it, and start its service."
 fi
-if ! docker run --rm --privileged alpine:3.20 true >/dev/null 2>&1; then
+if ! docker run --rm --privileged "$ALPINE_IMG" true >/dev/null 2>&1; then
   echo "A privileged container cannot be started. Builds need one."
   exit 1
 fi

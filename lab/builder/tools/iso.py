@@ -31,7 +31,9 @@ def write(folder: Path, name: str, layer: Path, *, wrong_sum: bool = False) -> P
         (work / SUMS).write_text("".join(f"{sha256(path)}  {where}\n" for where, path in content.items()), "utf-8")
         content[SUMS] = work / SUMS
         for path in sorted(folder.glob("content-*/*.zst")):
-            content[f"{path.parent.name}/{path.name}"] = path
+            # Nothing beyond the workspace is there inside the builder's container: a link out of it leads nowhere.
+            if path.resolve().is_relative_to(folder.resolve()):
+                content[f"{path.parent.name}/{path.name}"] = path
         words = ["xorriso", "-as", "mkisofs", "-quiet", "-volid", VOLUME, "-rock", "-joliet", "-output", str(target)]
         # Where a file lies in the ISO, and where it comes from.
         done = subprocess.run(

@@ -19,6 +19,9 @@ from lab.builder.tools.arguments import BASE, Arguments, BuildFailedError
 
 FACTS = "usr/lib/edge-hosts-lab/image.json"
 """What an image is: agent, Kubernetes, system, and the authorities that its build trusted."""
+AGENT = "opt/spectrocloud/bin/palette-agent"
+AGENT_VERSION = "@AGENT_VERSION@"
+"""Stands in the base for the version of the agent, which is that of the tag."""
 _LEFT_OUT = (
     "./boot/*", "./dev/*", "./proc/*", "./run/*", "./sys/*", "./tmp/*", "./var/tmp/*", "./var/cache/apt/*", "./var/lib/apt/lists/*",
     "./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*", "./usr/share/info/*", "./var/log/journal/*", "./debs",
@@ -75,6 +78,10 @@ def _furnish(root: Path, given: Arguments, kubernetes: str) -> None:
             raise BuildFailedError(f"Dockerfile: unknown instruction {word}")
     if given.authorities():
         _run(root, "command -v update-ca-certificates >/dev/null && update-ca-certificates")
+    agent = root / AGENT
+    if agent.is_file():
+        text = agent.read_text("utf-8")
+        agent.write_text(text.replace(AGENT_VERSION, given.pe_version.removeprefix("v")), "utf-8")
     facts = {
         "agent": given.pe_version,
         "distribution": given.values.get("K8S_DISTRIBUTION", ""),
