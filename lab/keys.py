@@ -39,6 +39,7 @@ def new_secrets() -> dict[str, str]:
         "proxyPassword": secrets.token_urlsafe(12),
         "hostKeySeed": secrets.token_hex(32),
         "vspherePassword": secrets.token_urlsafe(12),
+        "registryPassword": secrets.token_urlsafe(12),
     }
 
 

@@ -5,6 +5,7 @@
            plane's interfaces, and its DNS knows nothing but the cluster
 `jump`     the jump host
 `jumped`   one whose sshd listens only in the network behind the jump host
+`builder`  the build machine: git, an ISO writer, and a Docker that is the lab's
 
 Beside them the program makes VMs, in the committed stack file one: `vm`.
 """
@@ -21,6 +22,7 @@ LOGIN_USER = "edge"
 ASKING_USER = "asksudo"
 SSH_PORT = 22
 VM_NAME = "vm"
+BUILDER = "builder"
 
 
 @dataclass(frozen=True)
@@ -99,4 +101,5 @@ def plans(block: Block) -> tuple[MachinePlan, ...]:
             via="jump",
             only_first_nic=True,
         ),
+        MachinePlan(BUILDER, (nic("hosts", 0, 14),), gateway=block.gateway, nameserver=block.services),
     )

@@ -31,6 +31,7 @@ TOOLS: Mapping[str, str] = {
     "mount": "mount",
     "dpkg-deb": "dpkg",
     "ssh": "openssh-client",
+    "git": "git",  # the CanvOS repository is made with it
 }
 _NOT_IN_A_MOUNT = re.compile(r"[\s:,\\]")
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")

@@ -51,7 +51,8 @@ class SshTarget:
 class Site:
     """The facts of one lab. `base` is the root file system, `debs` the folder of packages, `os_id` like `debian-12`.
 
-    `template` is the root file system of VMs; a lab of an earlier version has none.
+    `template` is the root file system of VMs, `builder` that of the build machine, `appliance` that which images begin with;
+    a lab of an earlier version has none.
     """
 
     paths: LabPaths
@@ -63,6 +64,8 @@ class Site:
     identities: dict[str, Identity] = field(repr=False)
     secrets: dict[str, str] = field(repr=False)
     template: Path | None = None
+    builder: Path | None = None
+    appliance: Path | None = None
 
     @property
     def plans(self) -> tuple[MachinePlan, ...]:
@@ -112,6 +115,8 @@ class Site:
             "base": str(self.base),
             "debs": str(self.debs),
             "template": str(self.template or ""),
+            "builder": str(self.builder or ""),
+            "appliance": str(self.appliance or ""),
             "identities": {name: asdict(identity) for name, identity in self.identities.items()},
         }
         write_private_json(self.paths.secrets, self.secrets)
@@ -159,15 +164,16 @@ def load_site(paths: LabPaths | None = None) -> Site | None:
         debs=Path(facts["debs"]),
         identities={name: Identity(**identity) for name, identity in facts["identities"].items()},
         secrets=values,
-        template=Path(facts["template"]) if facts.get("template") else None,
+        **{name: Path(facts[name]) if facts.get(name) else None for name in ("template", "builder", "appliance")},
     )
 
 
 def new_site(
-    paths: LabPaths, block: Block, *, suite: str, os_id: str, base: Path, debs: Path, template: Path | None = None
-) -> Site:
+    paths: LabPaths, block: Block, *, suite: str, os_id: str, base: Path, debs: Path, template: Path | None = None,
+    builder: Path | None = None, appliance: Path | None = None,
+) -> Site:  # fmt: skip
     """Return a new site with new keys and secrets, saved in the lab's folder."""
     identities = {plan.name: new_identity(plan.name) for plan in plans(block)}
-    site = Site(paths, block, suite, os_id, base, debs, identities, new_secrets(), template)
+    site = Site(paths, block, suite, os_id, base, debs, identities, new_secrets(), template, builder, appliance)
     site.save()
     return site

@@ -16,7 +16,7 @@ from ruamel.yaml.scalarstring import LiteralScalarString, ScalarString
 
 from edge.errors import LabError
 from lab.block import Block
-from lab.machines import plans
+from lab.machines import BUILDER, plans
 from lab.paths import CHECKOUT
 from lab.site import Site
 
@@ -73,21 +73,27 @@ def _texts(value: Any) -> Iterator[tuple[bool, Any, Any]]:
 
 
 def _hosts(settings: Any, site: Site, committed: Path) -> None:
-    """Set the host key of every host and jump host that is a machine of the lab, found by its address."""
+    """Set the host key of every host, jump host and build machine that is a machine of the lab, found by its address."""
     by_address = {str(plan.address): plan.name for plan in site.plans}
-    found = set()
+    image = settings.get("image") or {}
+    builder = image.get("builder") or {}
+    targets = [builder] if builder.get("machine") == "ssh" else []
     for host in settings["hosts"].values():
-        jump = (host.get("ssh") or {}).get("jumpHost")
-        for target in (host, jump or {}):
-            name = by_address.get(str(target.get("address", "")).split("/")[0])
-            if name:
-                target["hostKey"] = site.ssh(name).host_key
-                found.add(name)
-    if missing := sorted(set(by_address.values()) - found):
+        targets += [host, (host.get("ssh") or {}).get("jumpHost") or {}]
+    found = set()
+    for target in targets:
+        name = by_address.get(str(target.get("address", "")).split("/")[0])
+        if name:
+            target["hostKey"] = site.ssh(name).host_key
+            found.add(name)
+    # A site that builds nothing needs no build machine.
+    needed = {name for name in by_address.values() if name != BUILDER or image.get("source") == "build"}
+    if missing := sorted(needed - found):
+        place = "`image.builder`" if missing[0] == BUILDER else "a host or jump host"
         raise LabError(
             f"no host has the address of the lab's machine {missing[0]}",
             where=str(committed),
-            remedy=f"give a host or jump host there the address {_default_address(missing[0])}.",
+            remedy=f"give {place} there the address {_default_address(missing[0])}.",
         )
 
 

@@ -39,6 +39,7 @@ def make_services(site: Site) -> Services:
         token_project=PALETTE_PROJECT,
         clients={**{plan.name: str(plan.way_out) for plan in site.plans}, VM_NAME: str(vm_address(block))},
         aws=aws_facts(block),
+        registry_password=values.get("registryPassword", ""),
     )
     return Services(config)
 

@@ -11,9 +11,11 @@ from typing import Any, Literal
 
 from edge.errors import LabError
 from lab import cgroups, faults
+from lab.builder.machine import BuilderMachine, appliance_layers, furnish_builder, shown_to_builder
 from lab.faults import MachineFaults
 from lab.guest import furnish
 from lab.machine import Machine, Place
+from lab.machines import BUILDER
 from lab.network import Network, reaches
 from lab.record import Record
 from lab.services import Services
@@ -221,10 +223,29 @@ class Supervisor:
         plan = self.site.plan(name)
         netns = await asyncio.to_thread(self.network.attach, plan)
         paths = self.site.paths
+        if name == BUILDER:
+            self.machines[name] = await asyncio.to_thread(self._builder, netns)
+            return
         place = Place((self.site.base,), paths.machines / name, netns, self._cgroup / name, paths.prefix)
         identity, fittings = self.site.identities[name], self.site.fittings()
         self.machines[name] = Machine(
             plan, place, lambda root: furnish(root, plan, identity, fittings), self._record, self._after_boot
+        )
+
+    def _builder(self, netns: Path) -> BuilderMachine:
+        """Return the build machine. Raises LabError for a lab that was made without its root."""
+        site, paths = self.site, self.site.paths
+        if site.builder is None:
+            raise LabError("this lab was made without a build machine", remedy="take it down and up again.")
+        shown = shown_to_builder(site, appliance_layers(site, self._record))
+        place = Place((site.builder,), paths.machines / BUILDER, netns, self._cgroup / BUILDER, paths.prefix)
+        return BuilderMachine(
+            site.plan(BUILDER),
+            place,
+            lambda root: furnish_builder(root, site),
+            self._record,
+            self._after_boot,
+            shown=shown,
         )
 
     def _all(self) -> dict[str, Machine]:

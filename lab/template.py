@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -42,13 +43,21 @@ def _build(root: Path, recipe: Recipe, base: Path, cgroup: Path, say: Say) -> No
     debs.mkdir()
     download(debs, recipe, PACKAGES, root, cgroup, say)
     say(f"template: {' '.join(PACKAGES)}")
-    _install(root, cgroup)
+    install(root, cgroup)
     remove_tree(debs)
     _finish(root)
 
 
-def _install(root: Path, cgroup: Path) -> None:
-    """Install the fetched packages inside the root, in a process and mount namespace that ends with it."""
+def install(root: Path, cgroup: Path, debs: Path | None = None) -> None:
+    """Install packages inside a root, in a process and mount namespace that ends with it.
+
+    They are those in the folder `debs` of this machine, or those that lie in `/debs` of the root already. Raises LabError.
+    """
+    if debs is not None:
+        copied = root / "debs"
+        copied.mkdir()
+        for deb in debs.glob("*.deb"):
+            shutil.copyfile(deb, copied / deb.name)
     chroot = ["unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={root}/proc", "chroot", str(root)]
     path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
     done = subprocess.run(
@@ -65,15 +74,20 @@ def _install(root: Path, cgroup: Path) -> None:
         check=False,
     )
     if done.returncode:
-        raise LabError(f"the template's packages cannot be installed: {last_words(done.stdout)}")
+        raise LabError(f"packages cannot be installed in {root.name}: {last_words(done.stdout)}")
 
 
-def _finish(root: Path) -> None:
-    """Take away what the other machines have of ours, and set what every good template sets."""
+def take_away_users(root: Path) -> None:
+    """Take away what the other machines have of ours: nobody can log in any more."""
     for user in (LOGIN_USER, ASKING_USER):
         run("chroot", str(root), "userdel", "--remove", user)
     for name in ("etc/sudoers.d/lab-edge", "etc/sudoers.d/lab-asksudo", "etc/ssh/sshd_config.d/lab.conf"):
         (root / name).unlink()
+
+
+def _finish(root: Path) -> None:
+    """Set what every good template sets."""
+    take_away_users(root)
     # The image has no other locale, and cloud-init would ask for en_US.
     write(root, "etc/cloud/cloud.cfg.d/50-template.cfg", "locale: C.UTF-8\n")
     # netplan asks for the permanent hardware address, which the cable of a container has not; cloud-init has already

@@ -19,10 +19,12 @@ from edge.errors import LabError
 from lab import cgroups, requirements
 from lab.apt import distribution_source, os_release
 from lab.block import Block, choose_block, choosing, networks_in_use
+from lab.builder.roots import ensure_roots
 from lab.client import LabClient
 from lab.down import clear_remains
+from lab.keys import new_identity, new_secrets
 from lab.lock import locked
-from lab.machines import plans
+from lab.machines import BUILDER, plans
 from lab.paths import CHECKOUT, LabPaths, shown
 from lab.proc import last_words, run
 from lab.record import Record
@@ -91,12 +93,14 @@ def _already_up(paths: LabPaths, voice: Voice) -> Site | None:
 
 @dataclasses.dataclass(frozen=True)
 class _Roots:
-    """What machines are made of: the suite, root file system, packages, and the template of VMs."""
+    """What machines are made of: the suite, root file system, packages, template of VMs, build machine, appliances."""
 
     suite: str
     base: Path
     debs: Path
     template: Path
+    builder: Path
+    appliance: Path
 
 
 def _roots(cache: Cache, voice: Voice) -> _Roots:
@@ -106,11 +110,12 @@ def _roots(cache: Cache, voice: Voice) -> _Roots:
     with voice.working(f"root file systems of {recipe.source.suite}, made once, takes a minute or two") as say:
         base, debs = cache.ensure(recipe, say)
         template = ensure_template(cache, recipe, base, say)
+        builder, appliance = ensure_roots(cache, recipe, base, debs, say)
     seconds = time.monotonic() - began
     origin = f"made in {seconds:.0f} s" if seconds > 2 else "from the cache"
     packages = len(list(debs.glob("*.deb")))
-    voice.line(f"root        {recipe.source.suite}, the template of VMs, and {packages} packages; {origin}")
-    return _Roots(recipe.source.suite, base, debs, template)
+    voice.line(f"root        {recipe.source.suite}, templates of VMs and appliances, and {packages} packages; {origin}")
+    return _Roots(recipe.source.suite, base, debs, template, builder, appliance)
 
 
 def _site(paths: LabPaths, roots: _Roots) -> Site:
@@ -131,6 +136,8 @@ def _site(paths: LabPaths, roots: _Roots) -> Site:
             base=roots.base,
             debs=roots.debs,
             template=roots.template,
+            builder=roots.builder,
+            appliance=roots.appliance,
         )
     if any(site.block.network.overlaps(network) for network in used):
         raise LabError(
@@ -143,7 +150,19 @@ def _site(paths: LabPaths, roots: _Roots) -> Site:
     if site.template != roots.template:
         remove_tree(paths.vms)
         remove_tree(paths.root / "template")
-    known = dataclasses.replace(site, base=roots.base, debs=roots.debs, template=roots.template)
+    if site.builder != roots.builder:
+        remove_tree(paths.machines / BUILDER)
+    known = dataclasses.replace(
+        site,
+        base=roots.base,
+        debs=roots.debs,
+        template=roots.template,
+        builder=roots.builder,
+        appliance=roots.appliance,
+        # A lab of an earlier version knows neither every machine nor every secret.
+        identities={plan.name: site.identities.get(plan.name) or new_identity(plan.name) for plan in site.plans},
+        secrets={**new_secrets(), **site.secrets},
+    )
     if known != site:
         known.save()
     site = known

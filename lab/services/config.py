@@ -37,7 +37,8 @@ class ServicesConfig:
     is an address for the fault `endpoint-silent` on which nothing else may listen. `debs_dir` holds the `.deb` files
     that the package repository offers as `suite`. `clients` are the addresses from which machines come, by the names under
     which a fault may name them. A host counts as unhealthy `unhealthy_after` seconds after its last report: a little
-    less than the 30 s within which the lab shows a stopped agent. Without `aws` there is no AWS API.
+    less than the 30 s within which the lab shows a stopped agent. Without `aws` there is no AWS API, without
+    `registry_password` nobody can push to the image registry.
     """
 
     root: Path
@@ -63,6 +64,7 @@ class ServicesConfig:
     palette_rate: float = 10.0
     palette_burst: int = 50
     aws: AwsFacts | None = None
+    registry_password: str = field(default="", repr=False)
 
     @property
     def ca_dir(self) -> Path:
@@ -73,6 +75,21 @@ class ServicesConfig:
     def log_dir(self) -> Path:
         """Return the folder of the request logs."""
         return self.root / "log"
+
+    @property
+    def canvos_dir(self) -> Path:
+        """Return the folder of the CanvOS repository."""
+        return self.root / "canvos" / "CanvOS.git"
+
+    @property
+    def registry_dir(self) -> Path:
+        """Return the folder in which the image registry keeps its state."""
+        return self.root / "registry"
+
+    @property
+    def build_faults_dir(self) -> Path:
+        """Return the folder in which the faults of builds lie as files, which the build machine sees."""
+        return self.root / "build-faults"
 
     @property
     def palette_file(self) -> Path:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from edge.errors import LabError
+from lab.services.build_faults import BuildFaults
 from lab.services.ca import Authorities, ensure_ca
+from lab.services.canvos import CanvosRepository
 from lab.services.config import ServicesConfig
 from lab.services.dns import DnsServer
 from lab.services.downloads import Downloads
@@ -23,6 +25,7 @@ from lab.services.packages import PackageIndex
 from lab.services.palette import PaletteApi, PaletteState
 from lab.services.palette.helpers import PaletteHelpers
 from lab.services.proxy import ConnectProxy
+from lab.services.registry import Registry
 from lab.services.repository import Repository
 from lab.services.tls import CertificateStore
 
@@ -45,6 +48,9 @@ class Services:
         self.palette = PaletteHelpers(self.state, config.unhealthy_after)
         self.packages = PackageIndex(config.debs_dir, config.root / "packages", config.suite)
         self.authorities: Authorities | None = None
+        self.registry = Registry(config.registry_dir, config.registry_password, self.faults)
+        self._canvos = CanvosRepository(config.canvos_dir, self.faults)
+        self._build_faults = BuildFaults(config.build_faults_dir, self.faults)
         self.aws = _aws(config, self.faults, self._cut_off)
         self._api = PaletteApi(config, self.state, self.faults, self.log)
         self._dns = DnsServer(
@@ -73,6 +79,8 @@ class Services:
             self.authorities = ensure_ca(self.config.ca_dir)
             repository = Repository(self.packages, self.faults)
             await repository.start()
+            await asyncio.to_thread(self._canvos.start)
+            self._build_faults.settle()
             self._build_listeners(self.authorities, repository)
             for listener in [*self._listeners, *self._enis.values()]:
                 await listener.start()
@@ -115,6 +123,7 @@ class Services:
             "proxy": f"{self._proxy.address}:{self._proxy.port}",
             "faults": self.faults.listing(),
             "packages": self.packages.count,
+            "registry": {name: sorted(tags) for name, tags in self.registry.repositories().items()},
             **({"aws": self.aws.status()} if self.aws else {}),
             "palette": {
                 "projects": self.palette.projects(),
@@ -151,13 +160,14 @@ class Services:
             self.state.add_token("edge-hosts lab", project=project.uid if project else "", value=value)
 
     def _build_listeners(self, authorities: Authorities, repository: Repository) -> None:
-        config, downloads = self.config, Downloads(self.faults, self.log)
+        config, downloads = self.config, Downloads(self.faults, self.log, self._canvos)
         sites: dict[Site, Responder] = {
             "palette": self._api.handle,
             "github": downloads.github,
             "assets": downloads.assets,
             "images": downloads.images,
             "packages": repository.handle,
+            "registry": self.registry.handle,
             "apiserver": api_server,
             "generic": generic,
         }
@@ -238,6 +248,7 @@ class Services:
     def _faults_changed(self) -> None:
         """Bring the sockets in line with the faults that act on them."""
         self._settle_interfaces()
+        self._build_faults.settle()
         if self.config.silent_ip:
             self._silence(self.config.silent_ip, bool(self.faults.targets("endpoint-silent")))
         if self.aws is not None:

@@ -12,6 +12,7 @@ import re
 from aiohttp import web
 
 from lab.services import vendor
+from lab.services.canvos import PREFIX, CanvosRepository
 from lab.services.config import DEFAULT_VERSION
 from lab.services.faults import Faults
 from lab.services.http import Answer, client_of
@@ -30,14 +31,17 @@ _PAGE = "<!DOCTYPE html>\n<html><head><title>{0}</title></head><body><h1>{0}</h1
 
 
 class Downloads:
-    """Answers for `github.com`, its hosts of release assets, and the image registry."""
+    """Answers for `github.com`, its hosts of release assets, and the image registry. `canvos` is a repository there."""
 
-    def __init__(self, faults: Faults, log: RequestLog) -> None:
+    def __init__(self, faults: Faults, log: RequestLog, canvos: CanvosRepository) -> None:
+        self._canvos = canvos
         self._faults = faults
         self._log = log
 
     async def github(self, request: web.BaseRequest) -> Answer:
         """Redirect to the asset, or answer 404 when the release or file does not exist."""
+        if request.path.startswith(PREFIX):
+            return await self._canvos.handle(request)
         latest = _LATEST.fullmatch(request.path)
         if latest:
             place = f"https://github.com{_BASE}/download/v{DEFAULT_VERSION}/{latest.group(1)}"

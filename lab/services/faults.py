@@ -64,6 +64,13 @@ _ALL = (
     Fault("palette-takeover", "none", "a re-installed machine takes over the old record instead of being refused"),
     Fault("never-healthy", "optional-host", "health reports (of one host, or of all) never make the host healthy"),
     Fault("key-rotate", "none", "the API key is another one: the old key with `-rotated`; the old key gets 401"),
+    Fault("build-fails", "none", "a build ends with an error in the middle, which the builder's script may not notice"),
+    Fault("build-hangs", "none", "a build stands still in the middle until the fault is off"),
+    Fault("build-no-space", "none", "the disk of the builder is full after a few megabytes"),
+    Fault("docker-unprivileged", "none", "the builder's Docker starts no privileged container"),
+    Fault("iso-wrong-checksum", "none", "the checksum file beside a new ISO is that of another one"),
+    Fault("registry-denied", "none", "the image registry takes no push, whoever is logged in"),
+    Fault("tag-moved", "none", "the CanvOS tag v4.5.15 is another commit"),
     Fault("aws-vpc-block", "block", "the VPC has this CIDR block, too"),
     Fault("aws-endpoint", "endpoint-mode", "the cluster's endpoint is private, public or publicAndPrivate"),
     Fault("aws-auth-mode", "auth-mode", "the cluster's authentication mode is another one"),
@@ -89,6 +96,9 @@ AWS_CHANGES = (
     "aws-route-blackhole", "aws-route-missing", "aws-rule-missing", "aws-tunnel-down", "aws-vpc-block",
 )  # fmt: skip
 """The faults that change the AWS account itself; the others of that name act on its answers."""
+
+BUILD_FAULTS = ("build-fails", "build-hangs", "build-no-space", "docker-unprivileged", "iso-wrong-checksum")
+"""The faults that act inside the build machine."""
 
 _NEEDED: dict[TargetKind, str] = {
     "name": "a name",

@@ -29,6 +29,7 @@ _SERVICE_OF: Mapping[Site, str] = {
     "assets": "downloads",
     "images": "images",
     "packages": "packages",
+    "registry": "registry",
     "apiserver": "apiserver",
     "generic": "endpoints",
 }

@@ -10,7 +10,7 @@ import json
 import time
 from pathlib import Path
 
-SERVICES = ("dns", "endpoints", "apiserver", "proxy", "packages", "downloads", "images", "palette", "aws")
+SERVICES = ("dns", "endpoints", "apiserver", "proxy", "packages", "downloads", "images", "palette", "aws", "registry")
 """The services that keep a log."""
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-Site = Literal["palette", "github", "assets", "images", "packages", "apiserver", "generic"]
+Site = Literal["palette", "github", "assets", "images", "packages", "registry", "apiserver", "generic"]
 
 PALETTE_HOSTS = ("palette.lab.internal", "api.spectrocloud.com")
 PACKAGES_HOST = "packages.lab.internal"
 GITHUB_HOST = "github.com"
 ASSETS_HOSTS = ("objects.githubusercontent.com", "release-assets.githubusercontent.com")
 IMAGES_HOST = "us-docker.pkg.dev"
+REGISTRY_HOST = "registry.lab.internal"
 
 _REGION = r"(?:[a-z]{2,4}(?:-[a-z]+)+-\d)"
 _DNS_SUFFIX = r"(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu)"
@@ -42,7 +43,7 @@ _PATTERNS = tuple(
         r"(?:api\.snapcraft\.io|(?:[a-z0-9-]+\.)*snapcraftcontent\.com|[a-z0-9-]+\.cloudfront\.net)",
         r"(?:cdn|subscription\.rhsm|cdn-ubi|sso|cert-api\.access)\.redhat\.com",
         r"(?:cdn|al2023-repos-[a-z0-9-]+)\.amazonlinux\.com",
-        r"(?:palette|packages|proxy|gateway)\.lab\.internal",
+        r"(?:palette|packages|proxy|gateway|registry)\.lab\.internal",
     )
 )
 _CLUSTER = re.compile(rf"[0-9a-z]+\.(?:gr7|sk1|yl4)\.{_REGION}\.eks\.{_DNS_SUFFIX}")
@@ -81,6 +82,8 @@ class Names:
             return "images"
         if plain == PACKAGES_HOST:
             return "packages"
+        if plain == REGISTRY_HOST:
+            return "registry"
         return "apiserver" if self.is_cluster(plain) else "generic"
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from lab_hand import LabHand, until
 
+from lab.machines import BUILDER
+
 pytestmark = pytest.mark.lab
 
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
@@ -18,7 +20,7 @@ NAMES = ("bare", "proxied", "jump", "jumped")
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, BUILDER])
 @pytest.mark.row("A3")
 def test_a_machine_answers_by_its_pinned_host_key(lab: LabHand, name: str) -> None:
     facts = lab.says(
@@ -32,10 +34,10 @@ def test_a_machine_answers_by_its_pinned_host_key(lab: LabHand, name: str) -> No
 
 def test_no_two_machines_share_an_identity(lab: LabHand) -> None:
     identities = lab.site.identities
-    assert len({identity.machine_id for identity in identities.values()}) == len(NAMES)
-    assert len({identity.host_key_public.split()[1] for identity in identities.values()}) == len(NAMES)
-    boots = {lab.says(name, BOOT_ID) for name in NAMES}
-    assert len(boots) == len(NAMES)
+    assert len({identity.machine_id for identity in identities.values()}) == len(identities)
+    assert len({identity.host_key_public.split()[1] for identity in identities.values()}) == len(identities)
+    boots = {lab.says(name, BOOT_ID) for name in (*NAMES, BUILDER)}
+    assert len(boots) == len(NAMES) + 1
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -81,7 +81,7 @@ def test_addresses_move_with_the_block_and_nothing_else_does(text: str, moved: s
 def test_interface_names_fit_the_kernel(paths: LabPaths) -> None:
     network = Network(paths, Record(paths.record), Block())
     names = {network.cable_name(plan.name, index) for plan in plans(Block()) for index in range(2)}
-    assert len(names) == 8
+    assert len(names) == 2 * len(plans(Block()))
     assert all(len(name) <= 15 for name in (*names, *network.bridges.values()))
 
 
@@ -127,6 +127,22 @@ def test_a_committed_file_without_one_of_the_machines_is_refused(site: Site, tmp
     other = tmp_path / "Pulumi.lab.yaml"
     other.write_text(COMMITTED.read_text("utf-8").replace("10.231.76.11/24", "10.231.76.99/24"), "utf-8")
     with pytest.raises(LabError, match=r"machine bare.*10\.231\.76\.11"):
+        render(site, other)
+
+
+@pytest.mark.row("B1")
+def test_the_build_machine_is_found_where_the_image_is_built(site: Site, tmp_path: Path) -> None:
+    """A site without a build needs none; one that builds must name the lab's."""
+    other = tmp_path / "Pulumi.lab.yaml"
+    image = (
+        "    image:\n      source: build\n      builder: {machine: ssh, address: ADDRESS, hostKey: ssh-ed25519 AAAA}\n"
+    )
+    text = COMMITTED.read_text("utf-8").replace("    hosts:\n", f"{image}    hosts:\n", 1)
+    other.write_text(text.replace("ADDRESS", "10.231.76.14"), "utf-8")
+    builder = yaml.safe_load(render(site, other))["config"]["edge-hosts:site"]["image"]["builder"]
+    assert (builder["address"], builder["hostKey"]) == ("172.29.8.14", site.ssh("builder").host_key)
+    other.write_text(text.replace("ADDRESS", "10.231.76.15"), "utf-8")
+    with pytest.raises(LabError, match=r"machine builder.*image\.builder.*10\.231\.76\.14"):
         render(site, other)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from agent_host import AgentHost, MakeHost
 from aws_stand import FACTS, Aws
-from service_stand import API_KEY, PORTS, TOKEN, Stand, make_deb
+from service_stand import API_KEY, PORTS, REGISTRY_PASSWORD, TOKEN, Stand, make_deb
 
 from lab.services import Ports, Services, ServicesConfig
 
@@ -30,6 +30,7 @@ def stand_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
         eni_ips=(f"{block}.11", f"{block}.12"), region="eu-central-1", suite="bookworm", debs_dir=debs,
         proxy_user="site", proxy_password="p@ss", api_key=API_KEY, ports=PORTS, registration_token=TOKEN,
         unhealthy_after=2.0, clients={"machine": "127.0.0.1"}, palette_rate=1000, palette_burst=1000,
+        registry_password=REGISTRY_PASSWORD,
     )  # fmt: skip
     with _served(config) as (services, loop):
         yield Stand(services, loop)

@@ -21,6 +21,7 @@ PORTS = Ports(dns=15353, http=18080, https=18443, proxy=13128)
 CLUSTER = "0123456789abcdef0123456789abcdef.gr7.eu-central-1.eks.amazonaws.com"
 API_KEY = "key-of-the-tests"
 TOKEN = "token-of-the-tests"
+REGISTRY_PASSWORD = "password-of-the-tests"
 
 
 @dataclass
