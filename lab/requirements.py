@@ -31,6 +31,7 @@ TOOLS: Mapping[str, str] = {
     "mount": "mount",
     "dpkg-deb": "dpkg",
     "ssh": "openssh-client",
+    "zstd": "zstd",  # the root file system on an installer ISO
 }
 _NOT_IN_A_MOUNT = re.compile(r"[\s:,\\]")
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")

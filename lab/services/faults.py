@@ -63,6 +63,7 @@ _ALL = (
     Fault("palette-slow", "optional-number", "each answer of Palette takes so many seconds (3)"),
     Fault("palette-takeover", "none", "a re-installed machine takes over the old record instead of being refused"),
     Fault("never-healthy", "optional-host", "health reports (of one host, or of all) never make the host healthy"),
+    Fault("datastore-full", "optional-name", "a datastore (or every one) has no space left for a file"),
     Fault("key-rotate", "none", "the API key is another one: the old key with `-rotated`; the old key gets 401"),
     Fault("aws-vpc-block", "block", "the VPC has this CIDR block, too"),
     Fault("aws-endpoint", "endpoint-mode", "the cluster's endpoint is private, public or publicAndPrivate"),
