@@ -6,7 +6,7 @@ import hashlib
 import io
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -86,6 +86,7 @@ class Appliance:
     definition: dict[str, Any]
     address: str
     host_key: str
+    private_key: str = field(repr=False)
 
     @property
     def id(self) -> str:
@@ -139,19 +140,19 @@ class Appliance:
 def appliance(lab: LabHand, name: str, number: int, **other: Any) -> Appliance:
     """Define a VM with a blank disk; its address is the one of that number."""
     uuid = str(uuid4())
-    _, public = new_key(name)
+    private, public = new_key(name)
     known = {"id": uuid, "uuid": uuid, "name": name, "mac": f"00:50:56:3f:ab:{number:02x}"}
     extra = {"ethernet0.pciSlotNumber": "160"}
-    made = Appliance(lab, {**known, "extra": extra, **other}, str(vm_address(lab.site.block, number)), public)
+    made = Appliance(lab, {**known, "extra": extra, **other}, str(vm_address(lab.site.block, number)), public, private)
     made.define()
     return made
 
 
-def site_file(made: Appliance, private: str, *, name: str, nic: str = "ens160", more: str = "") -> str:
+def site_file(made: Appliance, *, name: str, nic: str = "ens160", more: str = "") -> str:
     """Return a site user-data by hand: token, name, network, host key and login."""
     block, site = made.lab.site.block, made.lab.site
     login = site.fittings().authorized_key
-    key = private.strip().replace("\n", "\n        ")
+    key = made.private_key.strip().replace("\n", "\n        ")
     return f"""\
 #cloud-config
 stylus:
@@ -193,4 +194,5 @@ def site_medium(lab: LabHand, text: str, path: str) -> str:
 
 def registered(lab: LabHand, name: str) -> dict[str, Any] | None:
     """Return Palette's record of a host."""
-    return next((one for one in lab.client.palette("records") if one["uid"] == name), None)
+    found: dict[str, Any] | None = lab.client.palette("record", uid=name)
+    return found
