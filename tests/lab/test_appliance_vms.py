@@ -140,6 +140,7 @@ def test_without_a_power_key_it_stays_at_its_end_and_without_a_token_it_never_re
     assert made.shown()["state"] == "poweredOn"
     made.power("reset")
     until(lambda: made.state()["source"] == "disk", 30, "boot from disk")
+    said_inside(made, "journalctl -b -u stylus-agent --no-pager", "waiting for registration")
     assert registered(lab, "by-hand") is None
     site_medium(lab, site_file(made, name="by-hand"), "[ssd-1] by-hand/late.iso")
     made.define(isos=["", "[ssd-1] by-hand/late.iso"])
@@ -160,7 +161,7 @@ def said_inside(made: Appliance, command: str, words: str) -> None:
         result = subprocess.run([*inside, "sh", "-c", command], capture_output=True, text=True, timeout=30, check=False)
         return words in result.stdout
 
-    until(done, 40, words)
+    until(done, 70, words)
 
 
 def test_a_medium_in_the_drive_of_a_machine_that_is_on_is_not_deleted(
