@@ -12,6 +12,7 @@ POST /resume                    start the machines that are off
 POST /stop                      end the daemon
 POST /palette/ACTION {...}      what an administrator could do to Palette's records and tokens
 POST /aws/ACTION {...}          reset the AWS account, register a machine with its SSM
+POST /datastores/ACTION {...}   look at files of the datastores, write, delete, ask for a ticket
 GET  /vms                       the VMs, as a vCenter and VMware Tools would tell of them
 POST /vms/define {id, name...}  make a VM, or change what it is
 POST /vms/power {id, action}    on, off, reset, shutdown, reboot
@@ -27,6 +28,7 @@ from typing import Any
 from aiohttp import web
 
 from edge.errors import EdgeError
+from lab.datastore_service import COOKIE
 from lab.supervisor import Supervisor, describe
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -63,6 +65,7 @@ def application(lab: Supervisor, stop: Callable[[], None]) -> web.Application:
     app.router.add_post("/stop", handlers.stop)
     app.router.add_post("/palette/{action}", handlers.palette)
     app.router.add_post("/aws/{action}", handlers.aws)
+    app.router.add_post("/datastores/{action}", handlers.datastores)
     app.router.add_get("/vms", handlers.vms)
     app.router.add_post("/vms/define", handlers.define_vm)
     app.router.add_post("/vms/power", handlers.power_vm)
@@ -128,6 +131,14 @@ class _Handlers:
         account = self._lab.standins().account()
         done = account.call(request.match_info["action"], await _body(request))
         return web.json_response({"result": await asyncio.wait_for(done, _SLOW_SECONDS)})
+
+    async def datastores(self, request: web.Request) -> web.Response:
+        action, body = request.match_info["action"], await _body(request)
+        done = await asyncio.to_thread(self._lab.datastores.call, action, body)
+        if action == "ticket":
+            url = self._lab.datastore_service.url(str(body["datacenter"]), str(body["path"]))
+            done = {"url": url, "headers": {"Cookie": f"{COOKIE}={done}"}}
+        return web.json_response({"result": done})
 
     async def vms(self, _request: web.Request) -> web.Response:
         return web.json_response(self._lab.vms.listing())

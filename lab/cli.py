@@ -111,8 +111,17 @@ def _machines(machines: dict[str, Any]) -> Table:
         via = f" by {machine['via']}" if machine["via"] else ""
         seconds = "" if machine["secondsToSsh"] is None else f"{machine['secondsToSsh']} s"
         faults = " ".join(machine["faults"])
-        table.add_row(name, machine["address"] + via, machine["state"], str(machine["boots"]), seconds, faults)
+        state = " ".join(filter(None, (machine["state"], _on_screen(machine["appliance"]))))
+        table.add_row(name, machine["address"] + via, state, str(machine["boots"]), seconds, faults)
     return table
+
+
+def _on_screen(appliance: dict[str, Any] | None) -> str:
+    """Return what an appliance has come to, in a few words."""
+    if appliance is None:
+        return ""
+    said = f": {appliance['console']}" if appliance["console"] else ""
+    return f"({appliance['installations']} installed, {appliance['diskBoots']} from disk{said})"
 
 
 def _services(services: dict[str, Any]) -> Table:

@@ -119,6 +119,11 @@ class LabClient:
         """Remove a VM with its disk; one that is not there is gone already."""
         self._ask("POST", "/vms/destroy", {"id": vm}, seconds=60)
 
+    def datastores(self, action: str, datacenter: str, path: str, **arguments: object) -> Any:
+        """Ask for a file `[datastore] path`: its `size`, `put`, `delete`, `make-folder`, `files`, `ticket` (method)."""
+        body = {"datacenter": datacenter, "path": path, **arguments}
+        return self._ask("POST", f"/datastores/{action}", body, seconds=60)["result"]
+
     def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None, *, seconds: float = 30) -> Any:
         address, folder = self._address()
         connection = _Connection(address, seconds)

@@ -79,6 +79,11 @@ class LabPaths:
         return self.root / "vms"
 
     @property
+    def datastores(self) -> Path:
+        """Return the folder with one folder per datastore."""
+        return self.root / "datastores"
+
+    @property
     def netns(self) -> Path:
         """Return the folder in which the network namespaces are held."""
         return self.root / "netns"

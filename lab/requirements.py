@@ -32,6 +32,7 @@ TOOLS: Mapping[str, str] = {
     "dpkg-deb": "dpkg",
     "ssh": "openssh-client",
     "git": "git",  # the CanvOS repository is made with it
+    "zstd": "zstd",  # the root file system on an installer ISO
 }
 _NOT_IN_A_MOUNT = re.compile(r"[\s:,\\]")
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")

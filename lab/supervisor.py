@@ -12,6 +12,7 @@ from typing import Any, Literal
 from edge.errors import LabError
 from lab import cgroups, faults
 from lab.builder.machine import BuilderMachine, appliance_layers, furnish_builder, shown_to_builder
+from lab.datastore_service import DatastoreService
 from lab.faults import MachineFaults
 from lab.guest import furnish
 from lab.machine import Machine, Place
@@ -56,6 +57,9 @@ class Supervisor:
         self._power = asyncio.Lock()
         self.vms = Vms(site, self.network, self._record, cgroup, self.say)
         self.vms.after_boot = self._after_boot
+        self.datastores = self.vms.datastores
+        certificate = site.paths.root / "tls" / "datastores.pem"
+        self.datastore_service = DatastoreService(self.datastores, str(site.block.services), certificate)
 
     async def start(self) -> None:
         """Make networks, stand-ins and machines; machines boot side by side.
@@ -68,6 +72,7 @@ class Supervisor:
             self.services = make_services(self.site)
             await self.services.start()
             self.say("done", f"stand-ins   on {self.site.block.services} and {self.site.block.corporate}")
+            await self._start_datastores(self.services)
             for plan in self.site.plans:
                 await self._prepare(plan.name)
             await asyncio.gather(*(self._boot(machine) for machine in self.machines.values()))
@@ -99,6 +104,7 @@ class Supervisor:
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        await self.datastore_service.stop()
         if self.services is not None:
             await self.services.stop()
 
@@ -212,12 +218,20 @@ class Supervisor:
             "exitCode": boots.exit_code,
             "faults": self.faults.active(machine.plan.name),
             "vm": machine.vm_id if isinstance(machine, VmMachine) else "",
+            "appliance": self.vms.appliance(machine),
         }
 
     def say(self, level: Level, text: str) -> None:
         """Keep a line for the people who watch."""
         self.events.append(Event(len(self.events) + 1, level, text))
         print(f"{time.strftime('%H:%M:%S')} {level:<7} {text}", flush=True)
+
+    async def _start_datastores(self, services: Services) -> None:
+        self.datastores.make()
+        self.datastores.in_use = self.vms.media_in_use
+        self.datastores.is_full = lambda name: services.faults.active("datastore-full", name)
+        assert services.authorities is not None
+        await self.datastore_service.start(services.authorities.public)
 
     async def _prepare(self, name: str) -> None:
         plan = self.site.plan(name)

@@ -22,9 +22,8 @@ from lab.keys import write_private
 from lab.machine import Machine
 from lab.machines import MachinePlan, Nic
 from lab.network import Network, run_in
+from lab.vm_store import FIRST_DEVICE
 
-# As VMware's adapter is named at boot; the metadata gives it the name that the program wants.
-FIRST_DEVICE = "ens192"
 CloudInit = Literal["", "running", "done", "failed"]
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _RESULT = "/run/cloud-init/result.json"
@@ -33,7 +32,8 @@ _DROPIN = "/run/systemd/system.conf.d/guestinfo.conf"
 
 @dataclass
 class VmMachine(Machine):
-    """A machine whose network is its own affair. `guestinfo` returns its guest variables for the next boot.
+    """A machine whose network is its own affair. `guestinfo` returns its guest variables for the next boot, `device` is
+    the name of its interface when it boots.
 
     `configured` is called when cloud-init is done with a boot, `ended` when the machine is off by itself or by others.
     """
@@ -41,6 +41,7 @@ class VmMachine(Machine):
     vm_id: str = ""
     network: Network | None = None
     mac: str = ""
+    device: str = FIRST_DEVICE
     guestinfo: Callable[[], dict[str, str]] = dict
     configured: Callable[[VmMachine], None] = lambda _machine: None
     ended: Callable[[VmMachine], None] = lambda _machine: None
@@ -65,7 +66,7 @@ class VmMachine(Machine):
 
     def _before_boot(self) -> None:
         assert self.network is not None
-        self.network.replug(self.plan.key, FIRST_DEVICE, self.mac)
+        self.network.replug(self.plan.key, self.device, self.mac)
         self.hostname, self.cloud_init, self.errors = "", "", ()
         self.plan = replace(self.plan, nics=(), gateway=None)
         # The manager's own file: services have no part in the environment of PID 1.

@@ -10,18 +10,27 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge.errors import LabError
+from lab.appliance.drives import MOST
 from lab.keys import write_private_json
 from lab.takedown import remove_tree
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 _NAME_LENGTH = 80
+# As VMware's adapter is named at boot: after its slot, which the VM's settings can choose.
+FIRST_DEVICE = "ens192"
+SLOT = "ethernet0.pciSlotNumber"
+SLOT_DEVICES = {"160": "ens160", "192": "ens192", "224": "ens224", "256": "ens256"}
 Power = Literal["on", "off"]
 
 
 @dataclass(frozen=True)
 class Definition:
-    """A VM as whoever stands for the vCenter defines it. Sizes are kept and shown; a container has those of its host."""
+    """A VM as whoever stands for the vCenter defines it. Sizes are kept and shown; a container has those of its host.
+
+    Without a `template` its disk is blank. `isos` are the media in its drives, `[datastore] path` or a file of this host,
+    "" for an empty drive; `boot_order` holds disk and cdrom, empty for the firmware's own.
+    """
 
     id: str
     name: str
@@ -32,6 +41,9 @@ class Definition:
     memory_mib: int = 0
     network: str = ""
     template: str = ""
+    firmware: str = ""
+    isos: tuple[str, ...] = ()
+    boot_order: tuple[str, ...] = ()
     guestinfo: Mapping[str, str] = field(default_factory=dict, repr=False)
     extra: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -49,13 +61,24 @@ class Definition:
         values |= {name: int(body.get(name) or 0) for name in ("disk_gib", "cpus", "memory_mib")}
         for name in ("guestinfo", "extra"):
             values[name] = {str(key): str(value) for key, value in (body.get(name) or {}).items()}
+        for name in ("isos", "boot_order"):
+            values[name] = tuple(str(value or "") for value in body.get(name) or ())
         found = cls(**{**values, "mac": values["mac"].lower()})
         for value, pattern, what in ((found.id, _ID, "id"), (found.mac, _MAC, "hardware address")):
             if not pattern.fullmatch(value):
                 raise LabError(f"{value!r} is no {what} of a VM", where=found.name)
         if len(found.name) > _NAME_LENGTH:
             raise LabError(f"the name {found.name!r} is longer than {_NAME_LENGTH} characters")
+        if len(found.isos) > MOST:
+            raise LabError(f"a VM has {MOST} drives, and {len(found.isos)} media are given", where=found.name)
+        if unknown_devices := sorted(set(found.boot_order) - {"disk", "cdrom"}):
+            raise LabError(f"a VM cannot boot from {unknown_devices[0]!r}", where=found.name, remedy="use disk, cdrom.")
         return found
+
+    @property
+    def device(self) -> str:
+        """Return how a Linux system names the first interface: after the slot that it is in."""
+        return SLOT_DEVICES.get(self.extra.get(SLOT, ""), FIRST_DEVICE)
 
 
 @dataclass(frozen=True)
@@ -97,7 +120,10 @@ class Store:
         found = []
         for path in sorted(self._folder.glob("*/vm.json")):
             facts = json.loads(path.read_text("utf-8"))
-            found.append(Stored(Definition(**facts["definition"]), facts["guestinfo"], facts["power"]))
+            definition: dict[str, Any] = facts["definition"]
+            for name in ("isos", "boot_order"):
+                definition[name] = tuple(definition.get(name, ()))
+            found.append(Stored(Definition(**definition), facts["guestinfo"], facts["power"]))
         return found
 
     def save(self, vm: Stored) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import LabError
+from lab.appliance.machine import ApplianceMachine
+from lab.datastores import Datastores
 from lab.guestinfo import cleaned, environment
 from lab.machine import Machine, Place
 from lab.machines import MachinePlan
@@ -37,6 +39,7 @@ class Vms:
         self._locks: dict[str, asyncio.Lock] = {}
         self._layers: tuple[Path, ...] | None = None
         self._preparing = asyncio.Lock()
+        self.datastores = Datastores(site.paths.datastores)
         self.after_boot: Callable[[Machine], None] = lambda _machine: None
 
     async def start(self) -> None:
@@ -75,6 +78,9 @@ class Vms:
             environment(vm.guestinfo)
             self._keep(vm)
             await self._connect(vm)
+            machine = self._machines[definition.id]
+            if isinstance(machine, ApplianceMachine):
+                await asyncio.to_thread(machine.show_drives)
         return self.shown(definition.id)
 
     async def power(self, id_: str, action: str) -> dict[str, Any]:
@@ -128,8 +134,9 @@ class Vms:
     def shown(self, id_: str) -> dict[str, Any]:
         """Return one VM as plain data: what a vCenter, and VMware Tools in its guest, would tell of it."""
         machine, vm = self._machine(id_), self._known[id_]
-        running = machine.state == "running"
         address = machine.address
+        # An appliance has no VMware Tools.
+        tools = machine.state == "running" and bool(vm.definition.template) and address is not None
         return {
             "id": id_,
             "name": vm.definition.name,
@@ -141,13 +148,26 @@ class Vms:
             "cpus": vm.definition.cpus,
             "memory_mib": vm.definition.memory_mib,
             "state": "poweredOn" if machine.powered else "poweredOff",
+            "firmware": vm.definition.firmware,
+            "isos": list(vm.definition.isos),
+            "boot_order": list(vm.definition.boot_order),
             "boots": machine.boots.count,
-            "tools": "running" if running else "notRunning",
-            "guest": {"hostname": machine.hostname, "ip": str(address) if running and address else ""},
+            "appliance": _appliance(machine),
+            "tools": "running" if tools else "notRunning",
+            "guest": {"hostname": machine.hostname, "ip": str(address)} if tools else {"hostname": "", "ip": ""},
             "cloudInit": {"state": machine.cloud_init, "errors": list(machine.errors)},
             "guestinfo": dict(vm.guestinfo),
             "extra": dict(vm.definition.extra),
         }
+
+    def appliance(self, machine: Machine) -> dict[str, Any] | None:
+        """Return what a machine without a template has come to; None for every other machine."""
+        return _appliance(machine)
+
+    def media_in_use(self) -> set[Path]:
+        """Return the files of the media in drives of machines that are on: nobody can delete them."""
+        used = [self._known[id_].definition.isos for id_, machine in self._machines.items() if machine.powered]
+        return {place for isos in used for iso in isos if (place := self.datastores.medium(iso)) is not None}
 
     async def power_machine(self, machine: VmMachine, action: str) -> None:
         """Do to a VM what `lab.machine` calls so; `reset` makes it as it was before its first boot."""
@@ -183,27 +203,40 @@ class Vms:
         definition = vm.definition
         machine = self._machines.get(definition.id)
         if machine is not None:
-            machine.mac = definition.mac
+            machine.mac, machine.device = definition.mac, definition.device
             machine.plan = MachinePlan(**{**vars(machine.plan), "name": definition.name})
             return
         key = f"vm-{definition.id}"
+        layers = await self._template() if definition.template else (self._blank(definition.id),)
         netns, made = self._network.socket(key)
         self._made[definition.id] = made
         folder = self._store.folder(definition.id) / "disk"
-        place = Place(await self._template(), folder, netns, self._cgroup / key, self._site.paths.prefix)
-        self._machines[definition.id] = VmMachine(
-            MachinePlan(definition.name, (), id=key),
-            place,
-            lambda _root: None,
-            self._record,
-            self._booted,
-            vm_id=definition.id,
-            network=self._network,
-            mac=definition.mac,
-            guestinfo=lambda: dict(self._known[definition.id].guestinfo),
-            configured=lambda machine: self._configured(definition.id, machine),
-            ended=lambda machine: self._ended(definition.id, machine),
-        )
+        place = Place(layers, folder, netns, self._cgroup / key, self._site.paths.prefix)
+        self._machines[definition.id] = self._new_machine(definition, MachinePlan(definition.name, (), id=key), place)
+
+    def _new_machine(self, definition: Definition, plan: MachinePlan, place: Place) -> VmMachine:
+        id_ = definition.id
+        given: dict[str, Any] = {
+            "vm_id": id_,
+            "network": self._network,
+            "mac": definition.mac,
+            "device": definition.device,
+            "guestinfo": lambda: dict(self._known[id_].guestinfo),
+            "configured": lambda machine: self._configured(id_, machine),
+            "ended": lambda machine: self._ended(id_, machine),
+        }
+        kind: Callable[..., VmMachine] = VmMachine
+        if not definition.template:
+            kind = ApplianceMachine
+            given["isos"] = lambda: [self.datastores.medium(iso) for iso in self._known[id_].definition.isos]
+            given["boot_order"] = lambda: self._known[id_].definition.boot_order
+        return kind(plan, place, lambda _root: None, self._record, self._booted, **given)
+
+    def _blank(self, id_: str) -> Path:
+        """Return the empty folder that a blank disk is a layer over."""
+        folder = self._store.folder(id_) / "blank"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     async def _template(self) -> tuple[Path, ...]:
         """Return the layers of the template, made when the first VM asks for them."""
@@ -241,6 +274,21 @@ class Vms:
             if made in self._made[id_] or made.facts.get("path") in traces:
                 self._record.gone(made)
         del self._made[id_]
+
+
+def _appliance(machine: Machine) -> dict[str, Any] | None:
+    """Return what a machine without a template has come to: what it booted from, and what the installer did to it."""
+    if not isinstance(machine, ApplianceMachine):
+        return None
+    status = machine.installer_status()
+    return {
+        "source": machine.source if machine.powered else "",
+        "console": machine.console(),
+        "installed": status.installed,
+        "installations": status.count,
+        "diskBoots": machine.disk_boots,
+        "sums": status.sums or {},
+    }
 
 
 async def _reset(machine: VmMachine) -> None:

@@ -23,6 +23,8 @@ HOSTS = {
 POOLS = {"edge/Resources": "resgroup-11", "edge/Resources/small": "resgroup-12", "esx-9/Resources": "resgroup-19"}
 DATASTORES = {"ssd-1": "datastore-31", "ssd-2": "datastore-32", "ssd-3": "datastore-33"}
 PODS = {"pod-1": "group-p41"}
+# The datastore that a cluster of datastores puts a machine on.
+IN_PODS = {"pod-1": "ssd-3"}
 SWITCHES = {"dvs": "50 3f 0a 11 22 33 44 55-66 77 88 99 aa bb cc dd"}
 NETWORKS = {"VM Network": "network-50", "vlan-hosts": "network-51", "dvs-hosts": "dvportgroup-52"}
 # Port groups of a distributed switch, by the switch.

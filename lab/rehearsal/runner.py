@@ -22,6 +22,7 @@ from pulumi.runtime.stack import run_pulumi_func
 
 from components.errors import ProgramError
 from lab.client import LabClient
+from lab.rehearsal import media
 from lab.rehearsal.acting import ActingMocks
 from lab.rehearsal.monitor import Event, RehearsalMonitor
 from lab.rehearsal.wire import unwrap, whole_numbers
@@ -81,7 +82,8 @@ def rehearse(
         quiet = logging.getLogger(__name__)
         quiet.setLevel(logging.ERROR)
         sdk_mocks.set_mocks(acting, project=project, stack=stack, preview=False, logger=quiet, monitor=monitor)
-        loop.run_until_complete(run_pulumi_func(lambda: _program(program)))
+        with media.in_place(lab):
+            loop.run_until_complete(run_pulumi_func(lambda: _program(program)))
     except ProgramError as error:
         raise error.error from None  # as one message, as the engine shows it
     finally:

@@ -1,14 +1,15 @@
 """Acts for the vSphere provider: look-ups by name, folders, and virtual machines that really boot in the lab.
 
 As everywhere in a rehearsal, only type and wire inputs count. Rules that vCenter or the provider would hold a clone to are
-held here, in their words. There is no state: a VM of the same name, clone and trigger is kept, any other is replaced.
+held here, in their words. There is no state: a VM of the same name, origin (template, or ISOs) and trigger is kept, any
+other is replaced.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -16,15 +17,12 @@ from pulumi.runtime import MockResourceArgs
 
 from edge.errors import LabError
 from lab.client import LabClient
-from lab.rehearsal import inventory
+from lab.rehearsal import drives, inventory
+from lab.rehearsal.login import refusal
 from lab.rehearsal.wire import unwrap
-from lab.site import Site, load_site
 
 PREFIX = "vsphere:index/"
 PROVIDER = "pulumi:providers:vsphere"
-USER = "lab@vsphere.local"
-SERVER_NAME, PORT = "vcenter.lab.internal", 8989
-PASSWORD = "vspherePassword"  # noqa: S105 - the name of a secret
 # What the rehearsal writes beside the program's own extra configuration, to know the VM again.
 TRIGGER = "rehearsal.replaceTrigger"
 _MAC = re.compile(r"00:50:56:[0-3][0-9a-f](:[0-9a-f]{2}){2}", re.IGNORECASE)
@@ -70,22 +68,12 @@ class Vsphere:
             self._lab = self._find_lab()
         return self._lab
 
-    def _site(self) -> Site:
-        site = load_site(self.lab.paths)
-        if site is None:
-            raise LabError("the lab has never been up", remedy="start it: make lab (python -m lab up).")
-        return site
-
     def _login(self, inputs: Mapping[str, Any]) -> Made:
         """Log in as the provider does when it is configured: every resource and function comes after that."""
-        site = self._site()
-        host, _, port = str(inputs.get("vsphereServer")).partition(":")
-        if host not in (str(site.block.services), SERVER_NAME) or port != str(PORT):
-            raise LabError(f"error setting up new vSphere SOAP client: dial tcp {host}:{port or 443}: i/o timeout")
-        if inputs.get("user") != USER or inputs.get("password") != site.secrets.get(PASSWORD):
-            raise LabError(
-                "ServerFaultCode: Cannot complete login due to an incorrect user name or password.", where=host
-            )
+        server = str(inputs.get("vsphereServer"))
+        problem = refusal(self.lab, server, inputs.get("user"), inputs.get("password"))
+        if problem is not None:
+            raise LabError(problem, where=server if problem.startswith("ServerFault") else "")
         return f"vsphere-{uuid4().hex[:8]}", {}
 
     def _folder(self, _args: MockResourceArgs, inputs: dict[str, Any]) -> Made:
@@ -119,19 +107,30 @@ class Vsphere:
     def _machine(self, args: MockResourceArgs, inputs: dict[str, Any]) -> Made:
         if args.resource_id:
             return self._adopt(args, inputs)
-        seed = self._clone_rules(inputs)
+        seed = self._clone_rules(inputs) if inputs.get("clone") else None
         self._place_rules(inputs)
-        name, trigger = str(inputs["name"]), str(inputs.get("replaceTrigger") or "")
+        isos = drives.wanted(inputs.get("cdroms") or [], self.lab)
+        if seed is None:
+            drives.blank_rules(inputs)
+        wanted = _definition(inputs, seed, isos)
+        name = str(inputs["name"])
         kept: dict[str, Any] | None = None
         for vm in [vm for vm in self.lab.vms() if vm["name"] == name]:
-            if kept is None and (vm["template"], vm["extra"].get(TRIGGER)) == (seed.name, trigger):
+            if kept is None and _origin(vm) == _origin(wanted):
                 kept = vm
                 continue
             self._on_line(args.name, f"{name}: another machine of this name is destroyed")
             self.lab.destroy_vm(str(vm["id"]))
+            drives.clear_folder(vm, self.lab)
+        new = kept is None
         if kept is None:
-            self._on_line(args.name, f"{name}: cloned from {seed.name}")
-            kept = self.lab.define_vm(_definition(inputs, seed, trigger))
+            self._on_line(args.name, f"{name}: cloned from {seed.name}" if seed else f"{name}: made with a blank disk")
+            kept = self.lab.define_vm(wanted)
+            drives.make_folder(kept, self.lab)
+        # The provider switches on what it creates. What has installed itself and is off waits for whoever boots it.
+        begun = kept["appliance"] is not None and kept["appliance"]["installations"] > 0
+        if not new and begun:
+            return self._made(args, inputs, kept)
         return self._running(args, inputs, kept)
 
     def _adopt(self, args: MockResourceArgs, inputs: dict[str, Any]) -> Made:
@@ -145,12 +144,16 @@ class Vsphere:
     def _running(self, args: MockResourceArgs, inputs: dict[str, Any], vm: Mapping[str, Any]) -> Made:
         if vm["state"] != "poweredOn":
             self._on_line(args.name, f"{vm['name']}: powered on")
-            self.lab.power_vm(str(vm["id"]), "on")
+            vm = self.lab.power_vm(str(vm["id"]), "on")
+        return self._made(args, inputs, vm)
+
+    @staticmethod
+    def _made(args: MockResourceArgs, inputs: dict[str, Any], vm: Mapping[str, Any]) -> Made:
         outputs = {
             **args.inputs,
             "uuid": vm["uuid"],
             "moid": f"vm-{sum(str(vm['id']).encode())}",
-            "powerState": "on",
+            "powerState": "on" if vm["state"] == "poweredOn" else "off",
             "hostSystemId": inputs.get("hostSystemId") or inventory.HOSTS["esx-1"][0],
             "defaultIpAddress": vm["guest"]["ip"],
             "guestIpAddresses": [ip for ip in [vm["guest"]["ip"]] if ip],
@@ -227,8 +230,13 @@ def _known(what: str, id_: object, known: Any) -> str:
     return str(id_)
 
 
-def _definition(inputs: Mapping[str, Any], seed: inventory.Seed, trigger: str) -> dict[str, Any]:
-    """Return what the lab has to know of a VM that is cloned."""
+def _origin(vm: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return what makes a VM the same one: another origin or trigger is another machine."""
+    return vm["template"], vm["extra"].get(TRIGGER), vm["extra"].get(drives.ISOS, "")
+
+
+def _definition(inputs: Mapping[str, Any], seed: inventory.Seed | None, isos: Sequence[str]) -> dict[str, Any]:
+    """Return what the lab has to know of a VM: cloned, or with a blank disk and media in its drives."""
     card = inputs["networkInterfaces"][0]
     config = {str(key): str(value) for key, value in (inputs.get("extraConfig") or {}).items()}
     uuid = str(uuid4())
@@ -239,10 +247,17 @@ def _definition(inputs: Mapping[str, Any], seed: inventory.Seed, trigger: str) -
         "name": inputs["name"],
         "mac": card["macAddress"],
         "network": names[card["networkId"]],
-        "template": seed.name,
+        "template": seed.name if seed else "",
+        "firmware": str(inputs.get("firmware") or "bios"),
+        "isos": list(isos),
         "disk_gib": int(inputs["disks"][0]["size"]),
         "cpus": int(inputs.get("numCpus") or 1),
         "memory_mib": int(inputs.get("memory") or 1024),
         "guestinfo": {key: value for key, value in config.items() if key.startswith("guestinfo.")},
-        "extra": {key: value for key, value in config.items() if not key.startswith("guestinfo.")} | {TRIGGER: trigger},
+        "extra": {
+            **{key: value for key, value in config.items() if not key.startswith("guestinfo.")},
+            TRIGGER: str(inputs.get("replaceTrigger") or ""),
+            drives.ISOS: "\n".join(isos),
+            drives.DATASTORE: drives.datastore_of(inputs),
+        },
     }

@@ -63,6 +63,7 @@ _ALL = (
     Fault("palette-slow", "optional-number", "each answer of Palette takes so many seconds (3)"),
     Fault("palette-takeover", "none", "a re-installed machine takes over the old record instead of being refused"),
     Fault("never-healthy", "optional-host", "health reports (of one host, or of all) never make the host healthy"),
+    Fault("datastore-full", "optional-name", "a datastore (or every one) has no space left for a file"),
     Fault("key-rotate", "none", "the API key is another one: the old key with `-rotated`; the old key gets 401"),
     Fault("build-fails", "none", "a build ends with an error in the middle, which the builder's script may not notice"),
     Fault("build-hangs", "none", "a build stands still in the middle until the fault is off"),

@@ -15,6 +15,10 @@ func (s *site) dispatch(ctx *simulator.Context, call *simulator.Method) (mo.Refe
 	if fault := s.guard(ctx, call); fault != nil {
 		return nil, fault
 	}
+	if call.Name == "AcquireGenericServiceTicket" {
+		call.This = s.tickets.self
+		return s.tickets, nil
+	}
 	s.wrapping.Lock()
 	defer s.wrapping.Unlock()
 	s.web.register(ctx.Session)
@@ -44,6 +48,8 @@ func (s *site) wrapped(item mo.Reference) mo.Reference {
 		return &snapshot{x, s}
 	case *simulator.AuthorizationManager:
 		return &authorization{x, s}
+	case *simulator.FileManager:
+		return &files{x, s}
 	case *simulator.StorageResourceManager:
 		return &storage{x, s}
 	case *simulator.ClusterComputeResource:

@@ -68,7 +68,10 @@ func (f *folder) createVM(bg *simulator.Context, req *types.CreateVM_Task) (type
 		return nil, problem
 	}
 	vm := s.vm(result.(types.ManagedObjectReference))
-	bg.AutoUpdate(vm, func() { applyRest(vm, spec) })
+	bg.AutoUpdate(vm, func() {
+		applyRest(vm, spec)
+		setTools(vm, false) // nothing is installed on a blank disk
+	})
 	return result, nil
 }
 

@@ -84,6 +84,12 @@ func (s *site) demands(ctx *simulator.Context, call *simulator.Method) []demand 
 			found = append(found, demand{on, privilege})
 		}
 		return found
+	case *types.AcquireGenericServiceTicket:
+		return s.transferDemands(on, req)
+	case *types.DeleteDatastoreFile_Task:
+		return s.fileDemands(on, req.Name)
+	case *types.MakeDirectory:
+		return s.fileDemands(on, req.Name)
 	case *types.Destroy_Task:
 		if on.Type == "VirtualMachine" {
 			return []demand{{on, "VirtualMachine.Inventory.Delete"}}

@@ -152,7 +152,7 @@ func (b *builder) networks() error {
 
 func (b *builder) datastores() error {
 	for _, name := range []string{"ssd-1", "ssd-2", "ssd-3"} {
-		dir := filepath.Join(b.site.options.dir, "datastores", name)
+		dir := filepath.Join(b.site.options.datastores, name)
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}

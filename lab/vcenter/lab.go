@@ -109,7 +109,7 @@ func (s *site) definition(vm *simulator.VirtualMachine) map[string]any {
 	return map[string]any{
 		"id": vm.Config.Uuid, "name": vm.Name, "uuid": vm.Config.Uuid, "disk_gib": disk,
 		"cpus": vm.Config.Hardware.NumCPU, "memory_mib": vm.Config.Hardware.MemoryMB, "mac": mac, "network": network,
-		"template": origin, "guestinfo": info, "extra": other,
+		"firmware": vm.Config.Firmware, "isos": drives(vm), "boot_order": bootOrder(vm), "template": origin, "guestinfo": info, "extra": other,
 	}
 }
 

@@ -22,6 +22,7 @@ type options struct {
 	key         string
 	users       string
 	dir         string
+	datastores  string
 	control     string
 	lab         string
 	noLab       bool
@@ -37,6 +38,7 @@ func parse() options {
 	flag.StringVar(&o.key, "key", "", "PEM file with the server's private key; by default the certificate's file")
 	flag.StringVar(&o.users, "users", "", "JSON file: [{\"name\", \"password\", \"role\": \"admin\" or \"reader\"}]")
 	flag.StringVar(&o.dir, "dir", "", "folder for datastores and state; without one, everything is gone at the end")
+	flag.StringVar(&o.datastores, "datastores", "", "folder with one folder per datastore; by default in -dir")
 	flag.StringVar(&o.control, "control", "", "unix socket on which faults are switched")
 	flag.StringVar(&o.lab, "lab", "", "unix socket of the lab's daemon")
 	flag.BoolVar(&o.noLab, "no-lab", false, "virtual machines without a machine behind them")
@@ -77,6 +79,11 @@ func run(o options) error {
 		}
 		defer os.RemoveAll(o.dir)
 	} else if o.dir, err = filepath.Abs(o.dir); err != nil {
+		return err
+	}
+	if o.datastores == "" {
+		o.datastores = filepath.Join(o.dir, "datastores")
+	} else if o.datastores, err = filepath.Abs(o.datastores); err != nil {
 		return err
 	}
 	s, err := newSite(o, known)

@@ -2,12 +2,10 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
 
-	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/soap"
@@ -99,7 +97,7 @@ func applyRest(vm *simulator.VirtualMachine, spec *types.VirtualMachineConfigSpe
 // checkSpec refuses what vCenter would refuse; vm is nil for a new machine.
 func (s *site) checkSpec(vm *simulator.VirtualMachine, spec *types.VirtualMachineConfigSpec) *failure {
 	checks := []func(*simulator.VirtualMachine, *types.VirtualMachineConfigSpec) *failure{
-		s.checkSizes, s.checkPowered, s.checkName, s.checkDevices,
+		s.checkSizes, s.checkPowered, s.checkName, s.checkDevices, s.checkBootOrder,
 	}
 	for _, check := range checks {
 		if problem := check(vm, spec); problem != nil {
@@ -197,15 +195,11 @@ func (s *site) checkDevices(vm *simulator.VirtualMachine, spec *types.VirtualMac
 }
 
 func (s *site) isFile(name string) bool {
-	var path object.DatastorePath
-	if !path.FromString(name) {
+	place, there := s.fileAt(name)
+	if !there {
 		return false
 	}
-	datastore, ok := s.byName("Datastore", path.Datastore).(*simulator.Datastore)
-	if !ok {
-		return false
-	}
-	info, err := os.Stat(filepath.Join(datastore.Summary.Url, filepath.Clean("/"+path.Path)))
+	info, err := os.Stat(place)
 	return err == nil && info.Mode().IsRegular()
 }
 

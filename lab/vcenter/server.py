@@ -85,7 +85,8 @@ def bring_up(site: Site, *, clone_seconds: float = 0.5) -> Vcenter:
         _write_certificate(place, ensure_ca(paths.root / "ca").public, [NAME], [vcenter.host])
         cgroup = cgroups.hierarchy() / paths.prefix / "vcenter"
         cgroup.mkdir(exist_ok=True)
-        options = ["-lab", os.path.relpath(paths.socket, place), "-dir", "state"]
+        stores = os.path.relpath(paths.datastores, place)
+        options = ["-lab", os.path.relpath(paths.socket, place), "-dir", "state", "-datastores", stores]
         argv = _argv(program, vcenter.address, clone_seconds, options)
         process = _start(cgroups.entering(cgroup, *argv), place)
         Record(paths.record).add("process", pid=process.pid, started=start_time(process.pid) or 0, boot=boot_id())

@@ -31,6 +31,7 @@ type site struct {
 	tasks    atomic.Int64
 	changes  *watcher
 	faults   *faults
+	tickets  *tickets
 	lab      *lab
 	web      *web
 	journal  journal
@@ -66,6 +67,7 @@ func newSite(o options, known []user) (*site, error) {
 		s.lab = newLab(o.lab)
 	}
 	s.changes = newWatcher(s)
+	s.tickets = newTickets(s)
 	s.registry.AddHandler(s.changes)
 	if err := s.makeInventory(); err != nil {
 		return nil, err

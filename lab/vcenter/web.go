@@ -98,6 +98,10 @@ func (s *site) watchHTTP(server *http.Server) {
 			<-r.Context().Done()
 			return
 		}
+		if strings.HasPrefix(r.URL.Path, folderPath) {
+			s.serveFolder(w, r)
+			return
+		}
 		if strings.HasPrefix(r.URL.Path, "/rest") || strings.HasPrefix(r.URL.Path, "/api") {
 			s.serveREST(w, r, inner)
 			return

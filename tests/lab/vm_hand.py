@@ -133,7 +133,8 @@ def defined(lab: LabHand, name: str, number: int, **other: Any) -> VmHand:
         "guestinfo.userdata.encoding": "gzip+base64",
     }
     uuid = str(uuid4())
-    definition = {"id": uuid, "uuid": uuid, "name": name, "mac": facts["mac"], "guestinfo": guestinfo, **other}
+    known = {"id": uuid, "uuid": uuid, "name": name, "mac": facts["mac"], "template": "debian-12-edge"}
+    definition = {**known, "guestinfo": guestinfo, **other}
     lab.client.define_vm(definition)
     return VmHand(lab, definition, facts["address"], " ".join(public.split()[:2]))
 
