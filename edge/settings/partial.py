@@ -43,6 +43,7 @@ def pruned(raw: object, findings: Sequence[Finding], sources: Sources) -> tuple[
     for place in sorted(places, reverse=True):
         _drop(data, place)
     data = _without_holes(data)
+    _complete_builds(data)
     whole, found = validate(AnyStack, data, sources=sources)  # type: ignore[arg-type]
     if found and isinstance(data, dict):
         for section in sorted({re.split(r"[.\[]", finding.where)[0] for finding in found} & set(_STAND_INS)):
@@ -50,6 +51,14 @@ def pruned(raw: object, findings: Sequence[Finding], sources: Sources) -> tuple[
             places.append(f"site.{section}")
         whole, found = validate(AnyStack, data, sources=sources)  # type: ignore[arg-type]
     return (None, ()) if found else (whole, tuple(places))
+
+
+def _complete_builds(data: Any) -> None:
+    """Give every description of an image the keys that it lacks, so that the rules see the others."""
+    image = data.get("image") if isinstance(data, dict) else None
+    for holder in (data, image):
+        if isinstance(holder, dict) and isinstance(holder.get("build"), dict):
+            holder["build"] = {**_STAND_INS["build"], **holder["build"]}
 
 
 def _drop(data: Any, place: str) -> None:

@@ -183,5 +183,7 @@ CASES_OF_PLACES = (
     "network.kubernetesVersion", "ssh.privateKey", "ssh.jumpHost", "ssh.port", "hosts.plant-a", "hosts.plant-a.address",
     "hosts.plant-a.hostKey", "hosts.plant-a.proxy", "hosts.plant-a.ssh", "hosts.plant-a.machine", "hosts.plant-a.mode",
     "vcenters", "vcenters.main", "vsphere.cpus", "vsphere.gateway", "hosts.plant-a.vsphere", "hosts.plant-a.mac",
+    "image", "image.source", "image.isos", "image.isos.poweroff", "image.build", "image.builder", "image.datastores",
+    "installTimeout", "hosts.plant-a.installTimeout", "vsphere.firmware",
     "hosts.plant-a.state", "hosts.plant-a.generation", "hosts.plant-a.caCerts", "hosts.plant-a.users", "hosts.plant-c",
 )  # fmt: skip

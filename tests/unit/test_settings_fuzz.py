@@ -10,14 +10,15 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from settings_helpers import CASES_OF_PLACES, ROOT, SITE, project
+from settings_helpers import CASES_OF_PLACES, ROOT, SITE, project, put
 
 from edge.errors import SettingsError
-from edge.settings import StackSettings, from_config, load_stack
+from edge.settings import AnySettings, from_config, load_stack
+from tests.unit.image_stacks import PINNED, STACK, images, mixed
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12)
-    | st.sampled_from(["10.200.0.11", "10.0.0.0/8", "on", "1.30", "existing", "given", "api", {"secret": "x"}, {"file": "x"}]),
+    | st.sampled_from(["10.200.0.11", "10.0.0.0/8", "on", "1.30", "existing", "given", "api", "appliance", "v4.9.38", {"source": "given"}, {"machine": "local"}, {"secret": "x"}, {"file": "x"}]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )  # fmt: skip
@@ -26,15 +27,15 @@ ANYTHING = st.recursive(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("fuzz")
-    project(path, SITE)
+    project(path, SITE, release=PINNED)
     return path
 
 
-def judged(folder: Path, raw: Any) -> StackSettings | None:
-    """Return the settings of a raw site, or None when it is refused in the right way."""
+def judged(folder: Path, raw: Any, stack: str = "plant-dev") -> AnySettings | None:
+    """Return the settings of a raw stack, or None when it is refused in the right way."""
     try:
         return from_config(
-            "plant-dev", "edge-hosts", raw, "r-1", {"region": "eu-central-1"}, site_is_secret=False, root=folder
+            stack, "edge-hosts", raw, "r-1", {"region": "eu-central-1"}, site_is_secret=False, root=folder
         )
     except SettingsError as error:
         assert error.findings
@@ -61,6 +62,37 @@ def test_any_value_anywhere_in_a_site(folder: Path, place: str, value: Any) -> N
         here = here.setdefault(part, {})
     here[last] = value
     judged(folder, raw)
+
+
+PLACES_OF_IMAGES = (
+    "kind", "name", "stage", "builder", "builder.machine", "builder.address", "builder.ssh", "builder.workDir", "build",
+    "build.registry", "build.repo", "build.customTag", "build.os", "build.osVersion", "build.baseImage", "build.isoName",
+    "build.kinds", "build.proxy", "build.certificates", "build.dockerfile", "build.contentBundle", "build.install",
+    "build.install.bind_mounts", "build.arguments", "build.arguments.TWO_NODE", "build.arguments.CLUSTERCONFIG",
+    "datastores", "vcenters", "vcenters.main",
+)  # fmt: skip
+PLACES_OF_A_MIXED_SITE = (
+    "image", "image.source", "image.image", "image.isos", "image.isos.poweroff", "image.isos.poweroff.path",
+    "image.isos.reboot.copies", "image.osVersion", "hosts.plant-b.mode", "hosts.plant-b.vsphere", "hosts.plant-c.machine",
+    "hosts.plant-c.staticNetwork", "hosts.plant-c.mode", "vsphere", "vsphere.firmware", "palette.userDataExtra",
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@given(place=st.sampled_from(PLACES_OF_IMAGES), value=ANYTHING)
+def test_any_value_anywhere_in_a_build_stack(folder: Path, place: str, value: Any) -> None:
+    judged(folder, images(put(place, value)), "images-dev")
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(place=st.sampled_from(PLACES_OF_A_MIXED_SITE), value=ANYTHING)
+def test_any_value_anywhere_in_a_mixed_site(folder: Path, place: str, value: Any) -> None:
+    judged(folder, mixed(put(place, value)))
+
+
+def test_the_stacks_that_are_damaged_here_are_whole_without_it(folder: Path) -> None:
+    assert judged(folder, STACK, "images-dev") is not None
+    assert judged(folder, mixed()) is not None
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])

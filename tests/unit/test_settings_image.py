@@ -101,7 +101,7 @@ def test_its_own_problems_are_all_shown_at_once(tmp_path: Path) -> None:
         drop("stage"),
     )
     assert set(images_refused(tmp_path, raw)) == {
-        "site.build.registry", "site.build.kindz", "site.builder.address", "site.datastores[0].vcenter", "site.stage",
+        "site.build.registry", "site.build.kindz", "site.build.fips", "site.build.baseImage", "site.builder.address", "site.datastores[0].vcenter", "site.stage",
     }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from edge.settings.load import config_of
 from edge.settings.release import Release
 from edge.settings.schema import site_schema
 from edge.settings.site import BuildStack, NetworkStack, Site
+from tests.unit.image_stacks import BUILT, FROM_STACK, images, mixed
 
 
 def test_the_generated_files_are_in_step(capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,7 +82,7 @@ def validator() -> Any:
     return jsonschema.Draft202012Validator(schema)
 
 
-@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("stack", [*STACKS, "network-dev", "images-dev"])
 def test_the_schema_takes_the_committed_stacks(stack: str) -> None:
     validator().validate(config_of(stack, ROOT)["edge-hosts:site"])
 
@@ -97,11 +98,33 @@ def test_the_schema_takes_the_committed_stacks(stack: str) -> None:
         site(put("hosts.plant-a.address", 10.2)),
         site(put("palette.users", {"k": {"passwd": "kairos"}})),
         {key: value for key, value in SITE.items() if key != "hosts"},
+        images(put("build.arguments", {"K8S_VERSION": "1.31.0"})),
+        images(put("build.arguments", {"TWO_NODE": "true"})),
+        images(put("build.customTag", "EKS")),
+        mixed(put("image.isos.usb", {})),
     ],
-    ids=["unknown", "unknown in host", "stage", "number", "switch", "address", "password", "no hosts"],
+    ids=[
+        "unknown",
+        "unknown in host",
+        "stage",
+        "number",
+        "switch",
+        "address",
+        "password",
+        "no hosts",
+        "fixed argument",
+        "kind of an argument",
+        "tag",
+        "kind of an ISO",
+    ],
 )
 def test_the_schema_refuses_what_the_program_refuses(raw: Any) -> None:
     assert not validator().is_valid(raw)
+
+
+@pytest.mark.parametrize("raw", [images(), mixed(), mixed(image=BUILT), mixed(image=FROM_STACK)])
+def test_the_schema_takes_images_of_each_source(raw: Any) -> None:
+    validator().validate(raw)
 
 
 def test_the_schema_shows_descriptions_for_keys() -> None:

@@ -13,6 +13,7 @@ from settings_helpers import DIGEST, HOST_KEY, RELEASE, SITE, drop, load, projec
 from edge.errors import SettingsError
 from edge.settings import load_stack
 from edge.stages import RULES, STAGES, Stage, judge
+from tests.unit.image_stacks import BUILT, CANVOS, FROM_STACK, GIVEN, mixed
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -143,18 +144,7 @@ def test_extra_user_data_that_cannot_be_merged(tmp_path: Path, extra: Any, where
     assert remedy in next(iter(findings.values())).remedy
 
 
-# What is modelled and not built yet
-
-
-def test_what_is_not_built_yet_is_one_finding_each(tmp_path: Path) -> None:
-    raw = vm_site(
-        put("hosts.plant-b.mode", "appliance"),
-        put("hosts.plant-c.mode", "appliance"),
-    )
-    findings = refused(tmp_path, raw)
-    assert set(findings) == {"site.hosts.plant-b.mode"}
-    assert "plant-b, plant-c" in findings["site.hosts.plant-b.mode"].problem
-    assert all("not built yet" in finding.problem for finding in findings.values())
+# Other sources and kinds
 
 
 @pytest.mark.parametrize("source", ["lookup", "stack", "managed"])
@@ -162,14 +152,6 @@ def test_the_keys_of_other_sources_are_checked(tmp_path: Path, source: str) -> N
     findings = refused(tmp_path, site(network={"source": source, "regoin": "eu-central-1"}))
     assert findings["site.network.regoin"].remedy == "Did you mean `region`?"
     assert any(finding.problem == "is missing" for finding in findings.values())
-
-
-def test_stacks_of_kind_build_are_checked_and_then_refused(tmp_path: Path) -> None:
-    raw = {"kind": "build", "name": "plant", "stage": "dev", "imageRegistry": "r", "imageRepo": "ubuntu"}
-    raw["customTag"] = "eks-hybrid"
-    assert list(refused(tmp_path, raw)) == ["site.kind"]
-    findings = refused(tmp_path, {**raw, "nonsense": 1})
-    assert "site.nonsense" in findings
 
 
 def test_an_unknown_kind_says_which_there_are(tmp_path: Path) -> None:
@@ -191,6 +173,22 @@ def activation(left: timedelta, **more: Any) -> Change:
     return put("activation", {"source": "create", "role": "Nodes", "expires": expires, **more})
 
 
+def appliances(image: dict[str, Any], *more: Change) -> tuple[Change, ...]:
+    """Return changes that make a site one of appliances with an image."""
+
+    def change(raw: dict[str, Any]) -> None:
+        made = mixed(image=image)
+        raw |= {key: made[key] for key in ("vcenters", "vsphere", "hosts", "image")}
+
+    return (change, *more)
+
+
+def pinned(**canvos: Any) -> dict[str, Any]:
+    """Return what of a release is different: its image, with some keys replaced or (None) missing."""
+    return {"canvos": {key: value for key, value in {**CANVOS, **canvos}.items() if value is not None}}
+
+
+PLAIN_TAG, CANDIDATE = pinned(), pinned(tag="v4.9.38-rc.1")
 BREAKS: dict[str, tuple[tuple[Change, ...], dict[str, Any], str]] = {
     "agent.version.unpinned": ((), {"version": "latest"}, "releases/r-1.yaml: agent.version"),
     "agent.checksum.missing": (
@@ -216,6 +214,26 @@ BREAKS: dict[str, tuple[tuple[Change, ...], dict[str, Any], str]] = {
         (activation(timedelta(days=20), registrations=2),), {}, "site.activation.registrations",
     ),
     "vm.small": ((virtual, put("vsphere.disk", "50GiB")), {}, "site.vsphere"),
+    "builder.small": (
+        appliances(BUILT, put("image.builder.acceptSmall", True)), PLAIN_TAG, "site.image.builder.acceptSmall",
+    ),
+    "image.built.here": (appliances(BUILT), PLAIN_TAG, "site.image.source"),
+    "image.repository.plain": (
+        appliances(BUILT, put("image.build.repository", "http://git.example/CanvOS")), PLAIN_TAG, "site.image.build.repository",
+    ),
+    "image.registry.ttl": (
+        appliances(BUILT, put("image.build.registry", "ttl.sh")), PLAIN_TAG, "site.image.build.registry",
+    ),
+    "image.checksum.placeholder": (
+        appliances(GIVEN, put("image.isos.reboot.sha256", "0" * 64)), pinned(isos={"poweroff": DIGEST}),
+        "site.image.isos.reboot.sha256",
+    ),
+    "canvos.tag.unplain": (appliances(BUILT), CANDIDATE, "releases/r-1.yaml: canvos.tag"),
+    "canvos.commit.missing": (appliances(FROM_STACK), pinned(commit=None), "releases/r-1.yaml: canvos.commit"),
+    "image.digest.missing": (appliances(FROM_STACK), pinned(image=None), "releases/r-1.yaml: canvos.image.digest"),
+    "image.isos.missing": (
+        appliances(FROM_STACK), pinned(isos={"poweroff": DIGEST}), "releases/r-1.yaml: canvos.isos.reboot",
+    ),
     "vm.template.stack": ((virtual, put("vsphere.template", "my-own")), {}, "site.vsphere.template"),
 }  # fmt: skip
 
@@ -224,12 +242,12 @@ def test_every_rule_of_the_table_has_a_site_that_breaks_it() -> None:
     assert set(BREAKS) == set(RULES)
 
 
-@pytest.mark.row("A1", "A2", "A3", "A9", "A15", "A16", "A18", "A20")
+@pytest.mark.row("A1", "A2", "A3", "A9", "A15", "A16", "A18", "A20", "B1", "B3", "B12", "B13", "B14")
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("rule", RULES)
 def test_a_broken_rule_is_as_bad_as_the_table_says(tmp_path: Path, rule: str, stage: Stage) -> None:
-    changes, agent, where = BREAKS[rule]
-    release = {**RELEASE, "agent": {**RELEASE["agent"], **agent}}
+    changes, more, where = BREAKS[rule]
+    release = {**RELEASE, **more} if "canvos" in more else {**RELEASE, "agent": {**RELEASE["agent"], **more}}
     levels = all_findings(tmp_path, site(*changes, stage=stage), release)
     wanted = RULES[rule].severity(stage)
     if wanted == "off":
