@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from edge.checks.catalogue import checks_at
-from edge.checks.on_appliance import WAYS
 from edge.checks.model import Result
+from edge.checks.on_appliance import WAYS
 from edge.errors import EdgeError
 from edge.secrets import StackSecrets
 from edge.settings import HostSettings, StackSettings
