@@ -7,10 +7,11 @@ import shlex
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.checks.catalogue import CATALOGUE
 from edge.checks.model import Result
+from edge.checks.policy import remedy_on
 from edge.checks.report import HostReport, parse
 from edge.checks.values import checks_values
 from edge.endpoints import endpoint_table, query_for
@@ -137,7 +138,8 @@ def _clock(told: list[tuple[float, str]]) -> tuple[float | None, str | None]:
 def _report(done: Output, host: HostSettings) -> HostReport:
     """Return the report of a look. Raises HostError when the step did not come to its end."""
     if done.code == 0:
-        return parse(done.stdout, host.name)
+        report = parse(done.stdout, host.name)
+        return report if host.mode == "agent" else replace(report, results=tuple(map(_on_appliance, report.results)))
     said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(_CLOCK)]
     last = said[-1][:300] if said else "it said nothing"
     if done.code == _NOT_ROOT:
@@ -155,6 +157,16 @@ def _report(done: Output, host: HostSettings) -> HostReport:
     )
 
 
+def _on_appliance(row: Result) -> Result:
+    """Return a row with the remedy that helps on an appliance; the catalogue's is for a host in Agent Mode."""
+    known = CATALOGUE.get(row.id)
+    return (
+        row
+        if known is None or row.status not in ("warn", "fail")
+        else replace(row, remedy=remedy_on(known, "appliance"))
+    )
+
+
 def login_results(looked: Sequence[Looked], stage: Stage) -> list[Result]:
     """Return the result of `control.login` for each host: a host that cannot be looked at is red."""
     check = CATALOGUE["control.login"]
@@ -167,6 +179,12 @@ def login_results(looked: Sequence[Looked], stage: Stage) -> list[Result]:
             expected = "a login that becomes root"
             results.append(Result(check.id, one.host, check.level(stage), seen, expected, one.error.remedy))
     return results
+
+
+def not_asked() -> list[Result]:
+    """Return the rows of what Palette is not asked about the hosts without an API key."""
+    why = "not asked: there is no Palette API key"
+    return [Result(check, "", "skip", why) for check in ("palette.healthy", "palette.size")]
 
 
 def ahead_of_median(looked: Sequence[Looked]) -> dict[str, float]:

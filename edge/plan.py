@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from edge.images.installed import appliance_changes
 from edge.settings import HostSettings, StackSettings
 from edge.vm.changes import SIZES, Change, changes, with_new_machine, worst
 
@@ -46,7 +47,7 @@ def _plan(settings: StackSettings, host: HostSettings, known: Mapping[str, Any] 
         return HostPlan(host.name, "leave", False, False, f"state is {host.state}: remove its line after this run")
     if known is None:
         return _first(host)
-    found = changes(known, host)
+    found = (*changes(known, host), *appliance_changes(known, host, settings))
     was = int(known.get("generation", host.generation))
     if was != host.generation:
         return _anew(host, was, found)
@@ -54,13 +55,19 @@ def _plan(settings: StackSettings, host: HostSettings, known: Mapping[str, Any] 
     if refused:
         return HostPlan(host.name, "refused", False, False, _list(refused), found)
     has = str(known.get("agentVersion", ""))
-    if _version(wanted) > _version(has):
+    if host.mode == "agent" and _version(wanted) > _version(has):
         why = [f"agent {has or 'unknown'} -> {wanted}", *_words(found)]
         return HostPlan(host.name, "upgrade", True, False, "; ".join(why), found)
     return _converge(host, found)
 
 
 def _first(host: HostSettings) -> HostPlan:
+    if host.mode == "appliance":
+        if host.vm is None:
+            why = "not known to have registered: somebody boots it from the installer ISO, with the host's own ISO"
+            return HostPlan(host.name, "join", True, False, why)
+        why = "not known to have registered: a VM that installs itself from the installer ISO"
+        return HostPlan(host.name, "create", True, False, why)
     if host.vm is None:
         return HostPlan(host.name, "join", True, False, "not known to be joined: the installer reboots it")
     how = f"adopted from {host.vm.adopt}" if host.vm.adopt else f"cloned from {host.vm.template}"
@@ -70,6 +77,8 @@ def _first(host: HostSettings) -> HostPlan:
 def _anew(host: HostSettings, was: int, found: tuple[Change, ...]) -> HostPlan:
     """Return the plan of a raised generation: an existing machine is installed again, a virtual one is another one."""
     why = f"generation {was} -> {host.generation}"
+    if host.mode == "appliance":
+        return _appliance_anew(host, why, found)
     if host.vm is None:
         return HostPlan(host.name, "reinstall", True, True, why)
     if host.vm.adopt:
@@ -81,6 +90,21 @@ def _anew(host: HostSettings, was: int, found: tuple[Change, ...]) -> HostPlan:
     brought = [f"{one.key} {one.was} -> {one.wanted}" for one in found]
     why = f"{why}: the VM is destroyed and cloned anew from {host.vm.template}"
     return HostPlan(host.name, "replace", True, True, f"{why}, with {', '.join(brought)}" if brought else why, found)
+
+
+def _appliance_anew(host: HostSettings, why: str, found: tuple[Change, ...]) -> HostPlan:
+    """Return the plan of an appliance's raised generation: its disk is installed anew, by the VM or by somebody."""
+    brought = [f"{one.key} {one.was} -> {one.wanted}" for one in found if one.kind == "new generation"]
+    more = f", with {', '.join(brought)}" if brought else ""
+    if host.vm is None:
+        how = "the machine is installed again: somebody boots it from the installer ISO"
+        return HostPlan(host.name, "reinstall", True, True, f"{why}: {how}{more}", found)
+    refused = with_new_machine(found)
+    if refused:
+        return HostPlan(host.name, "refused", False, False, f"{why}; {_list(refused)}", found)
+    return HostPlan(
+        host.name, "replace", True, True, f"{why}: the VM is destroyed, and another installs itself{more}", found
+    )
 
 
 def _converge(host: HostSettings, found: tuple[Change, ...]) -> HostPlan:

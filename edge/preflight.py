@@ -17,7 +17,7 @@ from edge.network import NetworkFacts, network_rules
 from edge.network_question import question_of
 from edge.network_source import Answer, findings_about
 from edge.palette import PaletteClient
-from edge.registration.access import client_for
+from edge.registration.access import client_of_settings
 from edge.registration.preflight import palette_findings
 from edge.secrets import StackSecrets
 from edge.settings import SEED_SECRET, TOKEN_SECRET, AwsSettings, HostSettings, NetworkSettings, StackSettings
@@ -30,9 +30,6 @@ from edge.vm.hostkey import check_seed
 if TYPE_CHECKING:
     from edge.aws.rules_model import Verdict
     from edge.vcenter.reads import VcenterLook
-
-# A person waits for the answer, no engine does.
-_PATIENCE = 30.0
 
 
 def settings_results(settings: AwsSettings) -> list[Result]:
@@ -165,7 +162,7 @@ def palette_results(
     `make` makes the client (tests); without it, the key comes from the environment or the stack's secrets.
     """
     try:
-        client = make() if make else _client(settings, secrets)
+        client = make() if make else client_of_settings(settings, secrets)
         projects = client.projects()
     except EdgeError as error:
         return [
@@ -229,24 +226,6 @@ def _names_and_token(
         rows = [Result("palette.token", "", "pass" if token else "skip", reason)]
     others = [_of_finding("palette.names", one, settings) for one in findings if one not in about_token]
     return rows + (others or [Result("palette.names", "", "pass", "free, or ours")])
-
-
-def _client(settings: StackSettings, secrets: StackSecrets) -> PaletteClient:
-    palette = settings.site.palette
-    inputs = {
-        "api_url": palette.api_base,
-        "project": palette.project or "",
-        "project_uid": palette.project_uid or "",
-        "ca_pem": palette.ca_cert_pem,
-    }
-
-    def config(name: str) -> str | None:
-        try:
-            return secrets.get(name)
-        except SecretsError:
-            return None
-
-    return client_for(inputs, config, patience=_PATIENCE)
 
 
 def _red(check: str, settings: AwsSettings, seen: str, expected: str, remedy: str = "") -> Result:

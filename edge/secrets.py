@@ -22,6 +22,8 @@ from edge.facts import rehearsal_folders
 from edge.passphrase import FILE_VARIABLE, VARIABLE, Decrypter, passphrase_from
 
 NAMESPACE = "edge-hosts"
+KEY_VARIABLE = "SPECTROCLOUD_APIKEY"  # the vendor's own
+KEY_SECRET = "paletteApiKey"  # noqa: S105 - the name of a secret
 PREFIX = "EDGE_HOSTS_SECRET_"
 # The vendor's own variable for its API key comes first, as it does for the engine.
 _OTHER_VARIABLES: Mapping[str, str] = {"paletteApiKey": "SPECTROCLOUD_APIKEY"}
@@ -208,6 +210,20 @@ def open_secrets(
         places.append(PassphraseSecrets(path, env))
     places.append(CliSecrets(stack, root, stack_file))
     return FirstFound(short, places)
+
+
+def get_or_none(secrets: StackSecrets, name: str) -> str | None:
+    """Return a secret, None where it cannot be read."""
+    try:
+        return secrets.get(name)
+    except SecretsError:
+        return None
+
+
+def has_api_key(secrets: StackSecrets, environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether a Palette API key can be had, from the environment or the stack's secrets."""
+    env = os.environ if environ is None else environ
+    return bool(env.get(KEY_VARIABLE, "").strip() or (get_or_none(secrets, KEY_SECRET) or "").strip())
 
 
 def variable_of(name: str) -> str:

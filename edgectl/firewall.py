@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from edge.endpoints.firewall import network_stack_rules, of_phases, site_rules
+from edge.endpoints.firewall import build_rules, network_stack_rules, of_phases, site_rules
 from edge.endpoints.model import Phase
 from edge.endpoints.render import render
 from edge.network import NetworkFacts
-from edge.settings import AwsSettings, NetworkSettings, load_with_network
+from edge.settings import AwsSettings, BuildSettings, NetworkSettings, load_any
 from edgectl.network import FactsFile, asked
 
 
@@ -44,11 +44,17 @@ def command(
 ) -> None:
     """Print the firewall request of a site, sorted, so that two of them can be compared line by line.
 
-    Of a network stack: the AWS side with the lines of every site, then a part for each site.
+    Of a network stack: the AWS side with the lines of every site, then a part for each site. Of a build stack: what the
+    build machine must reach.
     """
-    settings = load_with_network(stack, root, stack_file=stack_file)
+    settings = load_any(stack, root, stack_file=stack_file)
+    phases: list[Phase] = [one.value for one in phase or ()]
+    if isinstance(settings, BuildSettings):
+        title = f"{settings.site.name} ({settings.stack})"
+        typer.echo(render(of_phases(build_rules(settings), phases), form.value, title=title), nl=False)
+        return
     facts = asked(settings, root, network_facts).facts
-    typer.echo(request(settings, facts, form, [one.value for one in phase or ()]), nl=False)
+    typer.echo(request(settings, facts, form, phases), nl=False)
 
 
 def request(settings: AwsSettings, facts: NetworkFacts, form: Form, phases: list[Phase]) -> str:

@@ -11,6 +11,8 @@ from rich.console import Console
 
 from edge.checks.model import Result
 from edge.errors import EdgeError, HostError
+from edge.images.known import has_appliances
+from edge.images.look import image_results, iso_results
 from edge.inspection import hosts_to_look_at, look
 from edge.network_question import question_of
 from edge.network_source import Answer, ask_aws
@@ -25,6 +27,7 @@ from edge.preflight import (
     unknown_network,
     vsphere_look,
 )
+from edge.preflight_hosts import Records, not_installed, registered_results
 from edge.secrets import open_secrets
 from edge.settings import AwsSettings, NetworkSettings, load_with_network
 from edgectl.check import wide_console
@@ -43,6 +46,9 @@ def command(
     report_dir: Annotated[Path | None, typer.Option(help="Folder of the last reports; .edge/reports.")] = None,
     secrets_file: Annotated[Path | None, typer.Option(help="JSON or YAML file with the stack's secrets.")] = None,
     network_facts: FactsFile = None,
+    image_facts: Annotated[
+        Path | None, typer.Option(help="Exported outputs, as JSON, of the stack that builds the image.")
+    ] = None,
     stack_file: Annotated[Path | None, typer.Option(help="Another place of the stack file.")] = None,
     root: Annotated[Path, typer.Option(help="The project folder.")] = Path(),
 ) -> None:
@@ -65,12 +71,18 @@ def command(
     hosts = hosts_to_look_at(settings, host or ())
     console = wide_console()
     with Console(stderr=True).status("asking for secrets and Palette") as status:
-        others = [*settings_results(settings), *secret_results(settings, secrets), *about_network]
+        image, about_image = image_results(settings, root, image_facts)
+        others = [*settings_results(settings), *secret_results(settings, secrets), *about_image, *about_network]
+        records: Records | None = None
         if palette:
             others += palette_results(settings, secrets, [one.name for one in hosts])
+            about_hosts, records = registered_results(settings, secrets, hosts, joined=False)
+            others += about_hosts
         status.update("asking vCenter")
         machines = vsphere_look(settings, secrets, hosts) if vsphere else None
-        away = machines.away if machines else {}
+        if vsphere and has_appliances(settings):
+            others += iso_results(settings, secrets, image, hosts)
+        away = {**(machines.away if machines else {}), **not_installed(hosts, records)}
         if network is None:
             away = {one.name: away.get(one.name, "not looked at: its network is not known") for one in hosts}
         others += [*(machines.results if machines else ()), *not_looked_at(away)]

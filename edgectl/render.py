@@ -19,6 +19,7 @@ from edge.checks.values import checks_values
 from edge.endpoints import endpoint_table, query_for
 from edge.errors import SettingsError
 from edge.findings import Finding
+from edge.images.reference import image_reference
 from edge.network import NetworkFacts
 from edge.packages import FAMILIES, packages, services
 from edge.releases import Installer, installer
@@ -75,16 +76,22 @@ def command(
         raise SettingsError([Finding("site.hosts", host or None, problem, f"{hint}There are: {there}.")])
     view = settings.host_view(host)
     masked = Masked(settings, view, asked(settings, root, network_facts).facts)
+    if view.mode == "appliance" and (vm_metadata or vm_user_data):
+        problem = "is an appliance, which reads no metadata of vSphere: its own ISO holds all that it gets"
+        raise SettingsError([Finding("site.hosts", host, problem, "Use --user-data.")])
     wanted = {masked.user_data: user_data, masked.vm_metadata: vm_metadata, masked.vm_user_data: vm_user_data}
     if any(wanted.values()):
         typer.echo("---\n".join(text() for text, asked in wanted.items() if asked), nl=False)
         return
     console = wide_console()
-    if view.vm is not None:
-        _print_machine(console, masked)
-    _print_yaml(console, "user-data", "/var/lib/edge-hosts/user-data, mode 0600", masked.user_data())
-    _print_packages(console, settings)
-    console.print(download_table(settings))
+    if view.mode == "appliance":
+        _print_appliance(console, settings, masked)
+    else:
+        if view.vm is not None:
+            _print_machine(console, masked)
+        _print_yaml(console, "user-data", "/var/lib/edge-hosts/user-data, mode 0600", masked.user_data())
+        _print_packages(console, settings)
+        console.print(download_table(settings))
     console.print()
     for step, values in masked.steps().items():
         console.print(value_table(step, values, full=full))
@@ -114,16 +121,16 @@ class Masked:
         self._machine = "" if host.vm is None else MACHINE
 
     def user_data(self) -> str:
-        """Return the user-data as it would be, masked."""
-        text = render_userdata(
-            self._host,
-            self._settings,
-            self._network,
-            token=_TOKEN,
-            epoch=EPOCH,
-            machine_uuid=self._machine,
-            secrets=self._secrets,
-        )
+        """Return the user-data as it would be, masked; of an appliance that of its own ISO."""
+        given = (self._host, self._settings, self._network)
+        more: dict[str, Any] = {"epoch": EPOCH, "machine_uuid": self._machine, "secrets": self._secrets}
+        if self._host.mode == "appliance":
+            from edge.appliance.userdata import site_file
+
+            key = HostKey(_HOST_KEY, _PUBLIC)
+            text = site_file(*given, token=_TOKEN, host_key=key, authorized_keys=self._authorized(), **more)
+        else:
+            text = render_userdata(*given, token=_TOKEN, **more)
         return self._mask(text)
 
     def vm_metadata(self) -> str:
@@ -156,18 +163,31 @@ class Masked:
         table = endpoint_table(query_for(settings, network, host))
         asked = INSTANCE_VERSION if settings.release.agent.version == "instance" else None
         more: dict[str, Any] = {"machine": self._machine, "instance_version": asked}
-        steps = {
-            "checks": checks_values(settings, host, network, table, secrets=secrets, **more),
+        steps = {"checks": checks_values(settings, host, network, table, secrets=secrets, **more)}
+        if host.mode == "agent":
+            steps |= self._agent_steps(more)
+        return {step: {name: self._mask(value) for name, value in values.items()} for step, values in steps.items()}
+
+    def _agent_steps(self, more: dict[str, Any]) -> dict[str, dict[str, str]]:
+        """Return the values of the steps that an appliance does not have: nothing is installed on it."""
+        settings, host, secrets, network = self._settings, self._host, self._secrets, self._network
+        return {
             "prepare": prepare_values(settings, host, network, secrets, machine=self._machine),
             "agent": agent_values(settings, host, network, secrets, token=_TOKEN, epoch=EPOCH, **more),
             "started": started_values(settings, host, epoch=EPOCH, **more),
         }
-        return {step: {name: self._mask(value) for name, value in values.items()} for step, values in steps.items()}
 
     def _mask(self, text: str) -> str:
         for stand_in in (_TOKEN, _HOST_KEY, *self._secrets.values()):
             text = text.replace(stand_in, MASK)
         return text
+
+
+def _print_appliance(console: Console, settings: StackSettings, masked: Masked) -> None:
+    """Print what an appliance gets: nothing but the user-data of its own ISO, and the image that it boots first."""
+    _print_yaml(console, "user-data", "on the host's own ISO (cidata), deleted when it is healthy", masked.user_data())
+    image = image_reference(settings) or "that of the build stack"
+    console.print(f"[bold]image[/bold]  {image}", highlight=False)
 
 
 def _print_machine(console: Console, masked: Masked) -> None:

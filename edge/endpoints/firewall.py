@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from edge.endpoints.aws import aws_rows
 from edge.endpoints.firewall_aws import aws_side
+from edge.endpoints.firewall_build import build_rules, builder_rules
 from edge.endpoints.firewall_site import from_endpoints, of_pods, site_only, to_proxies
 from edge.endpoints.model import Endpoint, EndpointQuery, Phase, merge
 from edge.endpoints.rows import ALWAYS
 from edge.endpoints.rule import SECTIONS, WEBHOOK_PORTS, Direction, FirewallRule, Side, Via, nodes_of, order, rule_of
 from edge.endpoints.site import site_rows
 from edge.endpoints.table import endpoint_table, query_for
+from edge.settings.image_places import vcenters_of
 
 if TYPE_CHECKING:
     from edge.network import NetworkFacts
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from edge.settings.site import SiteNetworks
 
 __all__ = [
-    "SECTIONS", "WEBHOOK_PORTS", "Direction", "FirewallRule", "Side", "Via", "firewall_rules", "network_stack_rules",
+    "SECTIONS", "WEBHOOK_PORTS", "Direction", "FirewallRule", "Side", "Via", "build_rules", "firewall_rules", "network_stack_rules",
     "of_phases", "site_rules",
 ]  # fmt: skip
 
@@ -41,7 +43,7 @@ def site_rules(settings: StackSettings, facts: NetworkFacts) -> tuple[FirewallRu
         some_direct=any(view.proxy is None for view in views),
         webhook_ports=getattr(settings.site.network, "webhook_ports", ()),
     )
-    return tuple(sorted({*rules, *_logins(settings, facts)}, key=order))
+    return tuple(sorted({*rules, *_logins(settings, facts), *_own_build(settings)}, key=order))
 
 
 def firewall_rules(
@@ -102,6 +104,16 @@ def _facts_of_site(facts: NetworkFacts, sites: Mapping[str, SiteNetworks], name:
         other_sites=tuple(f"{other} {cidr}" for other, networks in others for cidr in networks.remote_node_cidrs),
         tunnel_addresses=() if others else facts.tunnel_addresses,
     )
+
+
+def _own_build(settings: StackSettings) -> set[FirewallRule]:
+    """Return what the build machine of a site needs that builds its image itself."""
+    image = settings.site.image
+    if image is None or image.source != "build":
+        return set()
+    login = image.builder.login(settings.site.ssh) if image.builder.machine == "ssh" else None
+    vcenters = vcenters_of(image.datastores, settings.site.vcenters)
+    return builder_rules(image.build, image.builder, login, vcenters)
 
 
 def _logins(settings: StackSettings, facts: NetworkFacts) -> Iterator[FirewallRule]:

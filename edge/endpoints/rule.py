@@ -27,6 +27,8 @@ SECTIONS: dict[str, tuple[str, Side]] = {
     "names-and-time": ("Site: names and time", "site"),
     "nodes": ("Site: between edge hosts", "site"),
     "tunnel": ("Site: tunnel to AWS", "site"),
+    "login-builder": ("Builder: logins to the build machine (INBOUND)", "site"),
+    "builder": ("Builder: the build machine to its sources, registry and vCenter", "site"),
     "aws-cluster": ("AWS: security groups of the cluster", "aws"),
     "aws-endpoints": ("AWS: security group of the interface endpoints", "aws"),
     "aws-resolver": ("AWS: security group of the inbound resolver", "aws"),

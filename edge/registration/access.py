@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from edge.errors import PaletteError, PendingError
 from edge.palette import KEY_IN_CONFIG, KEY_IN_ENVIRONMENT, Masked, PaletteClient, UnavailableError
 from edge.registration.values import Props, needed, text
+from edge.secrets import KEY_SECRET, KEY_VARIABLE, StackSecrets, get_or_none
 
-KEY_VARIABLE = "SPECTROCLOUD_APIKEY"
-KEY_SECRET = "paletteApiKey"  # noqa: S105 - the name of a secret
+if TYPE_CHECKING:
+    from edge.settings import StackSettings
+
 
 # The provider serves four calls at a time, and every waiting host needs one of them: no call may last two seconds.
 PATIENCE = 1.8
+# What a person waits for an answer.
+PERSON = 30.0
 
 
 def client_for(
@@ -42,6 +47,18 @@ def client_for(
         total=patience,
         key_source=source,
     )
+
+
+def client_of_settings(settings: StackSettings, secrets: StackSecrets) -> PaletteClient:
+    """Return a client for a stack, with the patience of a person who waits for an answer. Raises PaletteError as above."""
+    palette = settings.site.palette
+    inputs = {
+        "api_url": palette.api_base,
+        "project": palette.project or "",
+        "project_uid": palette.project_uid or "",
+        "ca_pem": palette.ca_cert_pem,
+    }
+    return client_for(inputs, lambda name: get_or_none(secrets, name), patience=PERSON)
 
 
 def _key(config: Callable[[str], str | None], environ: Mapping[str, str]) -> tuple[Masked, str]:

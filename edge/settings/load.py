@@ -119,7 +119,7 @@ _NO_SITE: Mapping[object, Finding] = {
         "site.kind",
         "build",
         "is a build stack, which has no hosts and no AWS side",
-        "Name a stack of a site that takes its image; build stacks are for `check`, `render`, `plan` and `env`.",
+        "Name a stack of a site that takes its image; build stacks are for `check`, `render`, `plan`, `env` and `firewall`.",
     ),
 }
 

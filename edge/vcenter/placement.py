@@ -54,7 +54,7 @@ def place_of(inventory: Inventory, host: HostSettings, vm: VmSettings, rows: Row
         pod,
         _network(inventory, center, vm, rows),
         folder,
-        _template(inventory, center, vm, rows),
+        None if host.mode == "appliance" else _template(inventory, center, vm, rows),
         next((one for one in machines if one.name == host.name), None),
     )
 

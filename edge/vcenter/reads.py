@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from edge.checks.catalogue import checks_at
 from edge.checks.model import Result
+from edge.checks.on_appliance import WAYS
 from edge.errors import EdgeError
 from edge.secrets import StackSecrets
 from edge.settings import HostSettings, StackSettings
@@ -121,6 +122,9 @@ def judge(
 ) -> None:
     """Note everything that follows from an inventory."""
     judge_room(settings, places, rows)
+    if all(place.host.mode == "appliance" for place in places):
+        for check in (one for one in WAYS if one.startswith("vsphere.template")):
+            rows.skip(check, WAYS[check].why)
     judge_templates(inventory, places, rows)
     judge_machines(settings.owner, inventory, places, rows, answers)
     for place in places:

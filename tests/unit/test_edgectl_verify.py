@@ -50,7 +50,12 @@ def test_good_hosts_are_green_over_one_connection_each(plant: Stack, capsys: pyt
     assert [server.connections for server in plant.servers.values()] == [1, 1]
     data = json.loads((plant.root / "reports" / "plant-dev.json").read_text())
     assert (data["stack"], data["release"], data["red"]) == ("plant-dev", "r-1", False)
-    assert [row["id"] for row in data["site"]] == [check.id for check in checks_at("across")]
+    assert [row["id"] for row in data["site"]] == [
+        "palette.healthy",
+        "palette.size",
+        *(check.id for check in checks_at("across")),
+    ]
+    assert {row["status"] for row in data["site"] if row["id"].startswith("palette.")} == {"skip"}
     for name in NAMES:
         rows = [row["id"] for row in data["hosts"][name]["results"]]
         assert sorted(rows) == sorted(["control.login", *(check.id for check in checks_at("host"))])

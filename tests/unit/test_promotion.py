@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,11 +12,14 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from settings_helpers import ROOT, STACKS, drop, put
+from settings_helpers import DIGEST, ROOT, STACKS, drop, put
 
 from edge.errors import PromotionError
 from edge.promotion import UNKNOWN, gate, moved, order, unknown_places
+from edge.settings.release import Release
 from edge.stages import STAGES
+from tests.unit.image_stacks import PINNED
+from tests.unit.test_images_pin import FACTS as IMAGE_FACTS
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOSTS = ["a", "b"]
@@ -206,3 +210,29 @@ def test_moving_there_and_back_is_nothing(before: str, comment: str) -> None:
     there, was = moved(text, "r-2")
     assert was == before
     assert moved(there, before)[0] == text
+
+
+def _with_appliance(image: dict[str, Any] | None, installed: str = DIGEST) -> list[str]:
+    """Return what the gate says of a site whose host `a` is an appliance."""
+    seen = copy.deepcopy(FACTS)
+    seen["outputs"]["hosts"]["a"]["appliance"] = {"isoSha256": installed}
+    if image is not None:
+        seen["outputs"]["image"] = image
+    release = Release.model_validate(PINNED)
+    found = gate(seen, REPORT, release="r-1", hosts=HOSTS, now=NOW, max_age=timedelta(hours=24), pinned=release)
+    assert all(finding.remedy for finding in found)
+    return [str(finding) for finding in found]
+
+
+@pytest.mark.row("B11", "C3")
+def test_the_image_that_the_source_runs_must_be_the_one_that_the_release_records() -> None:
+    other = "cd" * 32
+    assert _with_appliance(IMAGE_FACTS.to_dict()) == []
+    assert "exports no image" in _with_appliance(None)[0]
+    for change in ({"image_digest": f"sha256:{other}"}, {"canvos_commit": "0" * 40}):
+        (said,) = _with_appliance(replace(IMAGE_FACTS, **change).to_dict())
+        assert "staging: image" in said
+    (said,) = _with_appliance(IMAGE_FACTS.to_dict(), installed=other)
+    assert "staging: a" in said
+    assert "from an ISO that the release does not record" in said
+    assert "Raise the host's generation" in said

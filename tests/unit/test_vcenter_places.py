@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 
 from edge.checks.model import Result
+from edge.checks.on_appliance import WAYS, doing
 from edge.vcenter.model import GIB, Compute, Datacenter, Esxi, Network, Pool
+from tests.unit.image_stacks import GIVEN, PINNED
 from tests.unit.settings_helpers import drop, put
 from tests.unit.vcenter_samples import inventory, judged, machine, red, settings_of, template, without_folder
 
@@ -250,3 +253,22 @@ def test_a_cluster_elsewhere_is_not_taken(tmp_path: Path) -> None:
     away = (Compute("domain-c8", "edge", "datacenter-2", True, "r"),)
     moved = replace(start, computes=away, hosts=(Esxi("h", "e", "domain-c8"),))
     assert only(tmp_path, moved).id == "vsphere.cluster"
+
+
+@pytest.mark.row("B14", "B15")
+def test_an_appliance_is_asked_for_no_template(tmp_path: Path) -> None:
+    """With one host in Agent Mode the template is judged as ever; with none every check of it says why it is left out."""
+    given = put("image", copy.deepcopy(GIVEN))
+    agent = judged(settings_of(tmp_path, put("vsphere.template", "nowhere")), inventory())
+    assert any(row.id == "vsphere.template" and row.status == "fail" for row in agent)
+    appliances = [put(f"hosts.{name}.mode", "appliance") for name in ("plant-a", "plant-b")]
+    changes = (put("vsphere.template", "nowhere"), given, *appliances)
+    rows = judged(settings_of(tmp_path, *changes, release=PINNED), inventory())
+    template = [row for row in rows if row.id.startswith("vsphere.template")]
+    assert {row.status for row in template} == {"skip"}
+    assert len(template) == len(doing("skipped", [one for one in WAYS if one.startswith("vsphere.template")]))
+    assert {row.id for row in rows if row.status == "pass"} >= {
+        "vsphere.cluster",
+        "vsphere.datastore",
+        "vsphere.network",
+    }

@@ -50,7 +50,7 @@ VSPHERE: dict[str, Any] = {
 }
 
 
-def settings_of(folder: Path, *changes: Any) -> StackSettings:
+def settings_of(folder: Path, *changes: Any, **more: Any) -> StackSettings:
     """Return the settings of a site of two virtual machines."""
     raw = site(
         put("vcenters.main", {"server": "vcenter.example.com", "user": "edge@vsphere.local"}),
@@ -58,7 +58,7 @@ def settings_of(folder: Path, *changes: Any) -> StackSettings:
         put("hosts", {"plant-a": {"address": "10.200.0.11/24"}, "plant-b": {"address": "10.200.0.12/24"}}),
         *changes,
     )
-    return load(folder, raw)
+    return load(folder, raw, **more)
 
 
 def template(**over: Any) -> Vm:
