@@ -1,4 +1,4 @@
-"""The commands of the lab: up, status, down, fault, shell, vcenter."""
+"""The commands of the lab: up, status, down, fault, shell, power, appliance, vcenter."""
 
 from __future__ import annotations
 
@@ -101,6 +101,23 @@ def power(action: str, machine: str) -> None:
     """Do something to a machine: on, off, shutdown, restart, reboot or reset (as new)."""
     state = LabClient().power(action, machine)
     ConsoleVoice(console).line(f"{machine:<11} {action}: {state['state']}")
+
+
+@app.command()
+def appliance(
+    name: str,
+    iso: Annotated[Path | None, typer.Option(help="The installer ISO, a file.")] = None,
+    site_iso: Annotated[Path | None, typer.Option(help="The machine's own ISO, a file.")] = None,
+    eject: Annotated[bool, typer.Option("--eject", help="Take both media out; nothing else.")] = False,
+) -> None:
+    """Put media into a bare-metal machine with a blank disk, and switch it on; or take them out."""
+    from lab.appliance.bare import put_media
+
+    lab = LabClient()
+    machine = put_media(lab, name, None if eject else iso, None if eject else site_iso)
+    if not eject and machine["state"] != "poweredOn":
+        lab.power_vm(str(machine["id"]), "on")
+    ConsoleVoice(console).line(f"{name:<11} {'media taken out' if eject else 'boots'}")
 
 
 def _machines(machines: dict[str, Any]) -> Table:

@@ -108,10 +108,10 @@ class Vsphere:
         if args.resource_id:
             return self._adopt(args, inputs)
         seed = self._clone_rules(inputs) if inputs.get("clone") else None
-        self._place_rules(inputs)
-        isos = drives.wanted(inputs.get("cdroms") or [], self.lab)
         if seed is None:
             drives.blank_rules(inputs)
+        self._place_rules(inputs)
+        isos = drives.wanted(inputs.get("cdroms") or [], self.lab)
         wanted = _definition(inputs, seed, isos)
         name = str(inputs["name"])
         kept: dict[str, Any] | None = None

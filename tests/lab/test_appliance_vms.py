@@ -23,6 +23,7 @@ from appliance_hand import (
 from lab_hand import LabHand, until
 
 from edge.errors import LabError
+from edge.site_iso import site_iso
 
 pytestmark = [pytest.mark.lab, pytest.mark.row("B14")]
 DISK_FIRST = ["disk", "cdrom"]
@@ -175,3 +176,29 @@ def test_a_medium_in_the_drive_of_a_machine_that_is_on_is_not_deleted(
     made.define(isos=["", ""])
     assert lab.client.datastores("delete", "LAB", "[ssd-1] isos/used.iso") is True
     assert lab.client.datastores("delete", "LAB", "[ssd-1] isos/used.iso") is False
+
+
+@pytest.mark.row("B17")
+def test_a_bare_metal_machine_boots_from_the_files_that_a_person_gives_it(
+    lab: LabHand, rootfs: Path, tmp_path: Path
+) -> None:
+    """The installer reboots, and the machine comes up from its disk although both media are still in its drives."""
+    metal = appliance(lab, "metal", 8)
+    lab.client.destroy_vm(metal.id)
+    iso = installer_iso(rootfs, REBOOT, tmp_path / "reboot.iso")
+    own = tmp_path / "metal.iso"
+    own.write_bytes(site_iso(site_file(metal, name="metal")))
+    refused = lab.run("appliance", "metal", "--iso", str(own), "--site-iso", str(own))
+    assert refused.returncode != 0 and "no ISO with the volume name COS_LIVE" in refused.stderr
+    lab.ok("appliance", "metal", "--iso", str(iso), "--site-iso", str(own))
+    try:
+        until(lambda: registered(lab, "metal") is not None, 90, "registration")
+        assert metal.says("hostname") == "metal"
+        state = lab.machines()["metal"]["appliance"]
+        assert isinstance(state, dict) and (state["installations"], state["diskBoots"]) == (1, 1)
+        lab.ok("appliance", "metal", "--eject")
+        assert metal.says("sudo ls /run/drives") == ""
+    finally:
+        for vm in lab.client.vms():
+            lab.client.destroy_vm(vm["id"])
+        lab.client.palette("delete-record", uid="metal")
