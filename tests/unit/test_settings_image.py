@@ -124,8 +124,8 @@ def test_versions_of_ubuntu_that_the_builder_takes(tmp_path: Path, written: Any,
 @pytest.mark.parametrize(
     ("place", "value", "remedy"),
     [
-        ("build.osVersion", "24", '"24.04"'),
-        ("build.osVersion", 24, '"24.04"'),
+        ("build.osVersion", "24", 'Write "24.04" in quotes'),
+        ("build.osVersion", 24, 'Write "24.04" in quotes'),
         ("build.osVersion", 22.04, "in quotes"),
         ("build.osVersion", 24.04, "in quotes"),
         ("build.osVersion", "jammy", '"22.04"'),
