@@ -17,6 +17,7 @@ from lab.engine import Engine, missing
 from lab.paths import CHECKOUT, LabPaths
 from lab.takedown import remove_tree
 from lab.vcenter import build
+from tests.engine.appliance_site import ApplianceSite
 from tests.engine.engine_site import Case, EngineSite, table
 from tests.engine.vm_site import VmSite
 from tests.lab.lab_hand import LabHand
@@ -100,6 +101,18 @@ def vm_engine_site(engine_lab: LabHand, request: pytest.FixtureRequest) -> VmSit
     folder = engine_lab.paths.root / "engine-vms"
     shutil.rmtree(folder, ignore_errors=True)
     return VmSite(Engine(CHECKOUT, folder), engine_lab.site, request.config.stash[_CASES])
+
+
+@pytest.fixture(scope="session")
+def appliance_site(engine_lab: LabHand, request: pytest.FixtureRequest) -> ApplianceSite:
+    """Return the site with an appliance under the engine, a stack of its own; skip where there is no Go toolchain."""
+    lacking = build.missing()
+    if lacking:
+        request.config.stash[_LACKING] = [lacking]
+        pytest.skip(lacking)
+    folder = engine_lab.paths.root / "engine-appliances"
+    shutil.rmtree(folder, ignore_errors=True)
+    return ApplianceSite(Engine(CHECKOUT, folder), engine_lab.site, request.config.stash[_CASES])
 
 
 @pytest.fixture

@@ -235,7 +235,7 @@ class EngineSite:
 def _existing_only(site: Settings) -> None:
     """Leave the virtual machines out: they have scenarios and a vCenter of their own."""
     site["hosts"] = {name: host for name, host in site["hosts"].items() if name in HOSTS}
-    for key in ("vcenters", "vsphere"):
+    for key in ("vcenters", "vsphere", "image"):
         site.pop(key, None)
 
 
