@@ -18,6 +18,8 @@ from types import MappingProxyType
 from edge.palette.masked import Masked
 
 STATE_IN_USE = "in-use"
+_MIB = 1024 * 1024
+_MIB_LEAST = 64
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,10 @@ class Project:
 
 @dataclass(frozen=True)
 class EdgeHostRecord:
-    """One edge host as Palette knows it. `created` is an RFC 3339 text, exactly as Palette wrote it."""
+    """One edge host as Palette knows it. `created` is an RFC 3339 text, exactly as Palette wrote it.
+
+    `disk_gb` is its largest disk, `addresses` are those of the host and of its interfaces; 0 and empty are not reported.
+    """
 
     uid: str
     name: str = ""
@@ -46,6 +51,10 @@ class EdgeHostRecord:
     arch: str = ""
     host_type: str = ""
     clusters: tuple[str, ...] = ()
+    cpus: int = 0
+    memory_mib: float = 0.0
+    disk_gb: float = 0.0
+    addresses: tuple[str, ...] = ()
 
     @property
     def in_cluster(self) -> bool:
@@ -108,6 +117,10 @@ def edge_host_record(document: object, uid: str = "") -> EdgeHostRecord:
         arch=_text(device, "archType"),
         host_type=_text(device, "hostType"),
         clusters=tuple(_clusters(status)),
+        cpus=int(_number(_part(device, "cpu"), "cores")),
+        memory_mib=_memory(device),
+        disk_gb=max((_number(disk, "size") for disk in _mappings(device, "disks")), default=0.0),
+        addresses=_addresses(host, device),
     )
 
 
@@ -166,13 +179,35 @@ def _labels(metadata: Mapping[str, object]) -> Mapping[str, str]:
 
 def _address(host: Mapping[str, object], device: Mapping[str, object]) -> str:
     """Return the address the host reports, else the one of its default interface."""
-    given = _text(host, "hostAddress")
-    nics = device.get("nics")
-    if given or not isinstance(nics, list):
-        return given
-    typed = [nic for nic in nics if isinstance(nic, Mapping)]
-    ordered = sorted(typed, key=lambda nic: nic.get("isDefault") is not True)
-    return next((ip for nic in ordered if (ip := _text(nic, "ip"))), "")
+    return _text(host, "hostAddress") or next(iter(_nic_addresses(device)), "")
+
+
+def _addresses(host: Mapping[str, object], device: Mapping[str, object]) -> tuple[str, ...]:
+    """Return every address that the record tells, each once and without a prefix length."""
+    found = (_text(host, "hostAddress"), *_nic_addresses(device))
+    return tuple(dict.fromkeys(one.partition("/")[0] for one in found if one))
+
+
+def _nic_addresses(device: Mapping[str, object]) -> list[str]:
+    """Return the addresses of the interfaces, the default one first."""
+    ordered = sorted(_mappings(device, "nics"), key=lambda nic: nic.get("isDefault") is not True)
+    return [ip for nic in ordered if (ip := _text(nic, "ip"))]
+
+
+def _memory(device: Mapping[str, object]) -> float:
+    """Return the memory in MiB. The specification calls `sizeInMB` bytes; no machine has that many megabytes."""
+    size = _number(_part(device, "memory"), "sizeInMB")
+    return size / _MIB if size >= _MIB * _MIB_LEAST else size
+
+
+def _mappings(document: Mapping[str, object], key: str) -> list[Mapping[str, object]]:
+    found = document.get(key)
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+
+
+def _number(document: Mapping[str, object], key: str) -> float:
+    found = document.get(key)
+    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else 0.0
 
 
 def _clusters(status: Mapping[str, object]) -> Iterator[str]:
