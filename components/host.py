@@ -1,11 +1,13 @@
-"""One edge host, from its claim in Palette to healthy: the chain, in the order of its `depends_on`.
+"""One edge host, from its claim in Palette to healthy: what every chain has, in the order of its `depends_on`.
 
 Almost nothing in the chain is ever replaced: changed inputs make updates. A raised generation reaches the machine through
 the claim's output, and every step after it through the generation and the machine's uuid among its values.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Optional
 
 import pulumi
@@ -14,7 +16,7 @@ from pulumi import Input, Output, ResourceOptions
 from components import names
 from components.hooks import Hooks
 from components.login import Login
-from components.machine import ExistingMachine, Machine
+from components.machine import Machine
 from components.network import EksNetwork
 from components.registration import (
     EdgeHostClaim,
@@ -22,24 +24,22 @@ from components.registration import (
     EdgeHostRegistration,
     palette_inputs,
 )
-from components.remote_step import AgentStarted, HostChecks, HostPreparation, PaletteAgent
+from components.remote_step import HostChecks
 from components.secrets import Secrets
 from components.site_vms import SiteVms
-from components.version import wanted_version
-from components.vsphere_machine import VsphereMachine
 from edge.checks.values import checks_values
 from edge.endpoints import endpoint_table, query_for
 from edge.network import NetworkFacts
 from edge.reports import counts, fact
 from edge.settings import HostSettings, StackSettings
-from edge.steps_values import agent_values, prepare_values, started_values
 
 
 @dataclass(frozen=True)
 class EdgeHostArgs:
     """What one host needs of its site: settings, the network's outputs, the registration token, secrets, hooks, its VMs.
 
-    `instance_version` is the agent's version that a dedicated instance answers, None where the release pins one.
+    `instance_version` is the agent's version that a dedicated instance answers, None where the release pins one. `image`
+    are the `ImageFacts` of the site's image as plain data, None for a site without appliances.
     """
 
     settings: StackSettings
@@ -50,36 +50,49 @@ class EdgeHostArgs:
     hooks: Hooks
     vms: SiteVms
     instance_version: Output[Optional[str]]
+    image: Optional[Output[dict[str, Any]]] = None
 
 
-class EdgeHost(pulumi.ComponentResource):
+class EdgeHost(pulumi.ComponentResource, ABC):
     """An edge host. `facts` holds what the stack exports of it: address, uid, state, checks, release, epoch.
 
-    Protection goes on claim, agent and readiness together (and on a VM). A host that is `lost` stores `force` and keeps
-    its agent out of the delete: the machine is dead, nothing can be uninstalled.
+    A kind of host says what its machine is made from, and registers its chain between claim and facts. Protection goes on
+    claim, machine and readiness together, and on what installs.
     """
 
+    machine: Machine
+    checks: HostChecks
+    registration: EdgeHostRegistration
+    healthy: EdgeHostHealthy
+    _login: Login
     facts: Output[dict[str, Any]]
 
     def __init__(self, name: str, args: EdgeHostArgs, opts: Optional[ResourceOptions] = None) -> None:
         super().__init__(names.token("EdgeHost"), name, {"address": str(args.host.address)}, opts)
         self._args = args
-        host = args.host
         self._wanted = self._made_from_wanted()
         self.claim = self._claim()
         # No `depends_on` on a component: where a claim fails, the engine would not know the component that it skipped, and
         # end the run for all hosts. What a machine is made of waits for the claim's outputs, every step for the claim.
-        self.machine = self._machine()
-        self._login = Login(host, self.machine.address, self.machine.host_key, args.secrets, args.settings.root)
-        first = [self.claim, *self.machine.ready]
-        self.checks = self._step(HostChecks, self._checks_values(), after=first, first_boot=host.vm is not None)
-        self.preparation = self._step(HostPreparation, self._prepare_values(), after=[self.checks])
-        self.registration = self._registration()
-        self.agent = self._agent()
-        self.started = self._step(AgentStarted, self._started_values(), after=[self.agent])
-        self.healthy = self._healthy()
+        self._chain()
         self.facts = self._facts()
         self.register_outputs({"facts": self.facts})
+
+    @abstractmethod
+    def _made_from_wanted(self) -> Output[str]:
+        """Return what the next machine of this host would be made from; the claim freezes it."""
+
+    @abstractmethod
+    def _chain(self) -> None:
+        """Register everything between the claim and the exported facts."""
+
+    @abstractmethod
+    def _reports(self) -> Output[list[str]]:
+        """Return the standard output of the steps that check something; the first one is that of the checks."""
+
+    def _own_facts(self) -> Output[dict[str, Any]]:
+        """Return what only this kind of host exports."""
+        return self.machine.facts
 
     def _in_palette(self, *, after: Input[Sequence[Input[pulumi.Resource]]], protect: bool = False) -> ResourceOptions:
         """Return the options of a resource in Palette: all of them are repeated while Palette says "not yet"."""
@@ -97,17 +110,6 @@ class EdgeHost(pulumi.ComponentResource):
             "force": host.force,
         }
 
-    def _made_from_wanted(self) -> Output[str]:
-        """Return what the next machine of this host would be made from; the claim freezes it."""
-        host = self._args.host
-        return Output.from_input(host.made_from) if host.vm is None else self._args.vms.wanted(host, host.vm)
-
-    def _machine(self) -> Machine:
-        host, opts = self._args.host, ResourceOptions(parent=self)
-        if host.vm is None:
-            return ExistingMachine(host, self.claim.made_from, opts)
-        return VsphereMachine(self._args.vms.args(host, host.vm), self.claim, self._wanted, opts)
-
     def _claim(self) -> EdgeHostClaim:
         host = self._args.host
         # The engine's own protection would refuse the VM only after the claim has moved on.
@@ -120,23 +122,30 @@ class EdgeHost(pulumi.ComponentResource):
         opts = self._in_palette(after=self._args.network.ready, protect=host.protect)
         return EdgeHostClaim(names.child(host.name, "claim"), inputs, opts)
 
-    def _registration(self) -> EdgeHostRegistration:
+    def _log_in(self) -> Login:
+        args = self._args
+        return Login(args.host, self.machine.address, self.machine.host_key, args.secrets, args.settings.root)
+
+    def _registration(self, *, after: list[pulumi.Resource]) -> EdgeHostRegistration:
         inputs = {**self._identity(), "machine": self.machine.uuid}
         name = names.child(self._args.host.name, "registration")
-        return EdgeHostRegistration(name, inputs, self._in_palette(after=[self.preparation]))
+        return EdgeHostRegistration(name, inputs, self._in_palette(after=after))
 
-    def _healthy(self) -> EdgeHostHealthy:
-        settings, host = self._args.settings, self._args.host
+    def _healthy(
+        self, *, after: list[pulumi.Resource], wanted: Output[str], timeout: timedelta, **more: Input[Any]
+    ) -> EdgeHostHealthy:
+        host = self._args.host
         inputs: dict[str, Input[Any]] = {
             **self._identity(),
             "machine": self.machine.uuid,
             "epoch": self.registration.epoch,
             "since": self.registration.since,
-            "wantedVersion": self._args.instance_version.apply(lambda asked: wanted_version(settings, asked)),
+            "wantedVersion": wanted,
             "lost": host.state == "lost",
-            "timeout": settings.site.healthy_timeout.total_seconds(),
+            "timeout": timeout.total_seconds(),
+            **more,
         }
-        opts = self._in_palette(after=[self.started, self.registration], protect=host.protect)
+        opts = self._in_palette(after=after, protect=host.protect)
         return EdgeHostHealthy(names.child(host.name, "healthy"), inputs, opts)
 
     def _step(
@@ -152,22 +161,6 @@ class EdgeHost(pulumi.ComponentResource):
             **more,
         )
 
-    def _agent(self) -> PaletteAgent:
-        """Return the agent step. Its delete uninstalls, on an existing machine only: a VM goes with all that is on it.
-
-        `lost` keeps it out of the delete, because the machine cannot be reached any more.
-        """
-        host = self._args.host
-        step: PaletteAgent = self._step(
-            PaletteAgent,
-            self._agent_values(),
-            after=[self.registration],
-            delete="uninstall" if host.vm is None else None,
-            protect=host.protect,
-            retain_on_delete=host.state == "lost",
-        )
-        return step
-
     def _given(self, **more: Input[Any]) -> Output[dict[str, Any]]:
         """Return what the values of a step are made of, as one Output: a secret when the host's steps need any."""
         return Output.all(
@@ -178,10 +171,11 @@ class EdgeHost(pulumi.ComponentResource):
             **more,
         ).apply(dict)
 
-    def _checks_values(self) -> Output[dict[str, str]]:
-        settings, host = self._args.settings, self._args.host
+    def _checks_values(self, **more: Input[Any]) -> Output[dict[str, str]]:
+        settings = self._args.settings
 
         def values(given: dict[str, Any]) -> dict[str, str]:
+            host = self._as_made(given)
             network = NetworkFacts.from_dict(given["network"])
             table = endpoint_table(query_for(settings, network, host))
             return checks_values(
@@ -194,46 +188,11 @@ class EdgeHost(pulumi.ComponentResource):
                 instance_version=given["version"],
             )
 
-        return self._given().apply(values)
+        return self._given(**more).apply(values)
 
-    def _prepare_values(self) -> Output[dict[str, str]]:
-        settings, host = self._args.settings, self._args.host
-
-        def values(given: dict[str, Any]) -> dict[str, str]:
-            network = NetworkFacts.from_dict(given["network"])
-            return prepare_values(settings, host, network, given["secrets"], machine=given["machine"])
-
-        return self._given().apply(values)
-
-    def _agent_values(self) -> Output[dict[str, str]]:
-        settings, host = self._args.settings, self._args.host
-
-        def values(given: dict[str, Any]) -> dict[str, str]:
-            network = NetworkFacts.from_dict(given["network"])
-            return agent_values(
-                settings,
-                host,
-                network,
-                given["secrets"],
-                machine=given["machine"],
-                token=given["token"],
-                epoch=given["epoch"],
-                instance_version=given["version"],
-            )
-
-        return self._given(token=self._args.token, epoch=self.registration.epoch).apply(values)
-
-    def _started_values(self) -> Output[dict[str, str]]:
-        settings, host = self._args.settings, self._args.host
-
-        def values(given: dict[str, Any]) -> dict[str, str]:
-            return started_values(
-                settings, host, epoch=given["epoch"], machine=given["machine"], instance_version=given["version"]
-            )
-
-        return Output.all(
-            machine=self.machine.uuid, epoch=self.registration.epoch, version=self._args.instance_version
-        ).apply(values)
+    def _as_made(self, given: dict[str, Any]) -> HostSettings:  # noqa: ARG002  (other kinds look into it)
+        """Return the host that the checks compare with."""
+        return self._args.host
 
     def _facts(self) -> Output[dict[str, Any]]:
         """Return what the stack exports of this host: known only when the host is healthy, and without a secret."""
@@ -248,12 +207,12 @@ class EdgeHost(pulumi.ComponentResource):
                 "movedByPalette": given["moved"],
                 "arch": given["arch"],
                 "agentVersion": given["agent_version"],
-                "checks": counts(given["checks"], given["preparation"]),
-                "nic": fact(given["checks"], "nic"),
+                "checks": counts(*given["reports"]),
+                "nic": fact(given["reports"][0], "nic"),
                 "release": settings.release.id,
                 "generation": host.generation,
                 "epoch": given["epoch"],
-                **given["machine"],
+                **given["own"],
             }
 
         plain = Output.all(
@@ -264,8 +223,7 @@ class EdgeHost(pulumi.ComponentResource):
             arch=self.healthy.arch,
             agent_version=self.healthy.agent_version,
             epoch=self.registration.epoch,
-            machine=self.machine.facts,
-            checks=self.checks.stdout,
-            preparation=Output.unsecret(self.preparation.stdout),
+            own=self._own_facts(),
+            reports=self._reports(),
         )
         return Output.unsecret(plain.apply(facts))

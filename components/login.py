@@ -11,6 +11,7 @@ from edge.errors import SettingsError
 from edge.findings import Finding
 from edge.settings import HostSettings, KeyFile, SecretRef
 from edge.settings.access import DEFAULT_KEY_SECRET
+from edge.vm.hostkey import public_of
 
 # Seconds for one TCP connect; the handshake after it has no limit of its own in the provider.
 PER_DIAL_TIMEOUT = 15
@@ -43,6 +44,17 @@ def private_key(key: Any, where: str, secrets: Secrets, root: Path) -> Optional[
         problem = f"cannot be read: {error.strerror or error}"
         remedy = "Give the path of an existing key file, or write `privateKey: secret`."
         raise SettingsError([Finding(where, str(path), problem, remedy)]) from None
+
+
+def authorized_keys(host: HostSettings, secrets: Secrets, root: Path) -> Output[list[str]]:
+    """Return who may log in to a machine of the program: the keys of the settings, or the public half of its own key."""
+    if host.ssh.authorized_keys:
+        return Output.from_input(list(host.ssh.authorized_keys))
+    key = private_key(host.ssh.private_key, f"site.hosts.{host.name}.ssh.privateKey", secrets, root)
+    passphrase = secrets.get(host.ssh.passphrase.secret) if host.ssh.passphrase else None
+    return Output.all(key=key, passphrase=passphrase).apply(
+        lambda given: [public_of(given["key"], given["passphrase"])]
+    )
 
 
 class Login:

@@ -1,16 +1,20 @@
 """What the VMs of a site share: the folder that the stack owns, rules that keep them on different hosts, restart order."""
 
 from collections.abc import Mapping
-from typing import Optional
+from typing import Optional, Union
 
 import pulumi_vsphere as vsphere
 from pulumi import Output, Resource, ResourceOptions
 
 from components import names
+from components.appliance_vm import ApplianceVm
 from components.secrets import Secrets
 from components.vcenter import Vcenters
-from components.vsphere_machine import VsphereMachine, VsphereMachineArgs, made_from_wanted
+from components.vm_parts import VmArgs
+from components.vsphere_machine import VsphereMachine, made_from_wanted
 from edge.settings import HostSettings, StackSettings, VmSettings
+
+AnyVm = Union[VsphereMachine, ApplianceVm]
 
 
 class SiteVms:
@@ -21,13 +25,13 @@ class SiteVms:
         self._vcenters = Vcenters(settings, secrets, parent)
         self._folders: dict[tuple[str, str, str], vsphere.Folder] = {}
 
-    def args(self, host: HostSettings, vm: VmSettings) -> VsphereMachineArgs:
+    def args(self, host: HostSettings, vm: VmSettings) -> VmArgs:
         """Return what the VM of a host needs."""
         vcenter = self._vcenters.get(vm.vcenter)
-        return VsphereMachineArgs(self._settings, host, vm, vcenter, self._folder(vm).path, self._secrets)
+        return VmArgs(self._settings, host, vm, vcenter, self._folder(vm).path, self._secrets)
 
     def wanted(self, host: HostSettings, vm: VmSettings) -> Output[str]:
-        """Return what the next machine of a host would be made from."""
+        """Return what the next clone of a host would be made from."""
         return made_from_wanted(self._settings, host, vm, self._vcenters.get(vm.vcenter), self._secrets)
 
     def _folder(self, vm: VmSettings) -> vsphere.Folder:
@@ -44,7 +48,7 @@ class SiteVms:
             )
         return self._folders[key]
 
-    def finish(self, machines: Mapping[str, VsphereMachine], views: Mapping[str, HostSettings]) -> None:
+    def finish(self, machines: Mapping[str, AnyVm], views: Mapping[str, HostSettings]) -> None:
         """Add the rules that hold over several VMs, per cluster: DRS anti-affinity, HA restart priority."""
         groups: dict[tuple[str, str, str], list[str]] = {}
         for name in machines:
@@ -56,9 +60,7 @@ class SiteVms:
             for name in members:
                 self._restart_priority(place, name, views[name].vm, machines[name])
 
-    def _anti_affinity(
-        self, place: tuple[str, str, str], members: list[str], machines: Mapping[str, VsphereMachine]
-    ) -> None:
+    def _anti_affinity(self, place: tuple[str, str, str], members: list[str], machines: Mapping[str, AnyVm]) -> None:
         shared = self._settings.site.vsphere
         if shared is None or not shared.anti_affinity or len(members) < 2:
             return
@@ -73,7 +75,7 @@ class SiteVms:
         )
 
     def _restart_priority(
-        self, place: tuple[str, str, str], name: str, vm: Optional[VmSettings], machine: VsphereMachine
+        self, place: tuple[str, str, str], name: str, vm: Optional[VmSettings], machine: AnyVm
     ) -> None:
         if vm is None or vm.restart_priority is None:
             return

@@ -22,6 +22,8 @@ from pulumi.runtime.resource import register_resource_outputs
 from pulumi.runtime.settings import SETTINGS, get_root_resource, set_root_resource
 from pulumi.runtime.stack import run_pulumi_func
 
+from edge.appliance.userdata import core_digest
+
 SECRET_KEY = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the mark of a secret on the wire
 
 # What each kind of resource answers. A state would hold the same fields.
@@ -38,6 +40,8 @@ OUTPUTS: Mapping[str, Mapping[str, Any]] = {
     },
     "pulumi-python:dynamic/edge:InstallerIso": {"files": [], "present": True},
     "pulumi-python:dynamic/edge:RegistrationToken": {"token": "token-of-the-recording"},
+    "pulumi-python:dynamic/edge:ApplianceBoot": {"site_iso": "[of-the-recording] vm/edge-hosts-cidata.iso"},
+    "pulumi-python:dynamic/edge:ApplianceMedia": {"removed": ""},
     "aws:ssm/activation:Activation": {"activationCode": "code-of-the-recording"},
     "aws:eks/cluster:Cluster": {
         "arn": "arn:aws:eks:eu-central-1:066635153087:cluster/of-the-recording",
@@ -172,6 +176,10 @@ class RecordingMocks(Mocks):
             state["path"] = f"{args.inputs['folder']}/{args.inputs['iso_name']}-of-the-recording"
         if args.typ.endswith(":EdgeHostHealthy"):
             state["uid"] = args.inputs["host"]
+        if args.typ.endswith(":SiteIsoFile"):
+            state["path"] = f"{args.inputs['folder']}/{args.inputs['host']}.iso"
+        if "user_data" in args.inputs:
+            state.setdefault("site_digest", core_digest(unwrapped(args.inputs["user_data"])))
         return f"{args.name}-id", state
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], Optional[list[tuple[str, str]]]]:

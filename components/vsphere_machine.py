@@ -6,7 +6,6 @@ or another address in the settings is no difference until the host is rolled.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Optional
 
 import pulumi
@@ -14,44 +13,26 @@ import pulumi_vsphere as vsphere
 from pulumi import Input, Output, Resource, ResourceOptions
 
 from components import names
-from components.login import private_key
+from components.login import authorized_keys
 from components.registration import EdgeHostClaim
 from components.secrets import Secrets
 from components.vcenter import Vcenter
+from components.vm_parts import HOST_KEY_SEED, MOVED_BY_OTHERS, VmArgs, frozen, placement, public_key, sizes
 from edge.settings import HostSettings, StackSettings, VmSettings
 from edge.vm.changes import exported
 from edge.vm.guestinfo import extra_config
-from edge.vm.hostkey import derive, public_of
+from edge.vm.hostkey import derive
 from edge.vm.made_from import MadeFrom
 
-HOST_KEY_SEED = "hostKeySeed"
-# What others move while the VM lives: DRS, storage DRS, people with vMotion. And the guest clears its guestinfo after the
-# first boot. A replacement takes the values of the settings all the same.
-MOVED_BY_OTHERS = ("extraConfig", "hostSystemId", "resourcePoolId", "datastoreId", "datastoreClusterId")
 # An adopted VM stays as it was found: told to the provider, half of what we would write restarts or replaces it.
 EVERYTHING = ("*",)
-
-
-@dataclass(frozen=True)
-class VsphereMachineArgs:
-    """What a VM needs of its site. `folder_path` comes from the folder of the site's VMs, which the stack owns."""
-
-    settings: StackSettings
-    host: HostSettings
-    vm: VmSettings
-    vcenter: Vcenter
-    folder_path: Input[str]
-    secrets: Secrets
 
 
 def made_from_wanted(
     settings: StackSettings, host: HostSettings, vm: VmSettings, vcenter: Vcenter, secrets: Secrets
 ) -> Output[str]:
     """Return what the next machine of a host would be made from, as the JSON that the claim freezes. Not a secret."""
-    site = settings.site.name
-    public = secrets.get(HOST_KEY_SEED).apply(
-        lambda seed: derive(seed, site=site, host=host.name, generation=host.generation).public
-    )
+    public = public_key(settings, host, secrets)
 
     def text(given: dict[str, Any]) -> str:
         return MadeFrom.of(host, vm, host_key=given["key"], template=given["template"]).to_json()
@@ -60,18 +41,6 @@ def made_from_wanted(
         public = Output.from_input(host.host_key)
     template = vcenter.template(vm.datacenter, vm.template)
     return Output.unsecret(Output.all(key=public, template=template).apply(text))
-
-
-def frozen(made_from: Output[str], wanted: Output[str]) -> Output[MadeFrom]:
-    """Return what the claim froze, or what is wanted where it froze another kind of machine.
-
-    In an update the answer has a value also when the claim failed: the steps are skipped then, but the engine looks at
-    their connection, and for a secret without a value it ends the run for all hosts (seen on the engine).
-    """
-    known = not pulumi.runtime.is_dry_run()
-    return wanted.apply(
-        lambda other: made_from.apply(lambda told: MadeFrom.choose(told, other), run_with_unknowns=known)
-    )
 
 
 class VsphereMachine(pulumi.ComponentResource):
@@ -87,7 +56,7 @@ class VsphereMachine(pulumi.ComponentResource):
 
     def __init__(
         self,
-        args: VsphereMachineArgs,
+        args: VmArgs,
         claim: EdgeHostClaim,
         wanted: Output[str],
         opts: Optional[ResourceOptions] = None,
@@ -111,14 +80,6 @@ class VsphereMachine(pulumi.ComponentResource):
             name=host.name,
             folder=self._args.folder_path,
             annotation=f"Edge host {host.name}, made by {self._args.settings.owner}",
-            num_cpus=vm.cpus,
-            num_cores_per_socket=vm.cores_per_socket,
-            memory=vm.memory_mib,
-            cpu_hot_add_enabled=vm.hot_add,
-            memory_hot_add_enabled=vm.hot_add,
-            disks=[vsphere.VirtualMachineDiskArgs(label="disk0", size=vm.disk_gib, thin_provisioned=vm.thin)],
-            enable_disk_uuid=True,
-            boot_delay=int(vm.start_delay.total_seconds() * 1000) if vm.start_delay else None,
             # The first step on the host is the readiness check; waiting for VMware Tools would take as long, and fail
             # where a container network comes up first.
             wait_for_guest_net_timeout=0,
@@ -127,7 +88,8 @@ class VsphereMachine(pulumi.ComponentResource):
             extra_config_reboot_required=False,
             replace_trigger=claim.generation.apply(lambda number: str(int(number))),
             opts=self._options(),
-            **self._placement(),
+            **sizes(vm),
+            **placement(vm, self._args.vcenter, self._from),
             **self._hardware(),
         )
 
@@ -141,33 +103,6 @@ class VsphereMachine(pulumi.ComponentResource):
             ignore_changes=list(EVERYTHING if adopt else MOVED_BY_OTHERS),
             import_=adopt,
         )
-
-    def _placement(self) -> dict[str, Any]:
-        """Return where the VM is put: pool, datastore or datastore cluster, port group, tags, attributes."""
-        vm, vcenter = self._args.vm, self._args.vcenter
-        dc = vm.datacenter
-        placed: dict[str, Any] = {
-            "resource_pool_id": vcenter.pool(dc, cluster=vm.cluster, esxi_host=vm.esxi_host, pool=vm.resource_pool),
-            "network_interfaces": [
-                vsphere.VirtualMachineNetworkInterfaceArgs(
-                    network_id=vcenter.network(dc, vm.network, vm.switch),
-                    adapter_type="vmxnet3",
-                    # The guest's network configuration finds its interface by this address.
-                    use_static_mac=True,
-                    mac_address=self._from.apply(lambda one: one.mac),
-                )
-            ],
-        }
-        if vm.datastore_cluster:
-            placed["datastore_cluster_id"] = vcenter.datastore_cluster(dc, vm.datastore_cluster)
-        else:
-            placed["datastore_id"] = vcenter.datastore(dc, str(vm.datastore))
-        if vm.tags:
-            placed["tags"] = [vcenter.tag(category, tag) for category, tag in sorted(vm.tags.items())]
-        if vm.attributes:
-            pairs = [Output.all(vcenter.attribute(name), value) for name, value in sorted(vm.attributes.items())]
-            placed["custom_attributes"] = Output.all(*pairs).apply(lambda all_: {str(one[0]): one[1] for one in all_})
-        return placed
 
     def _hardware(self) -> dict[str, Any]:
         """Return what must be as in the template: with other firmware or another controller it would not boot."""
@@ -189,20 +124,10 @@ class VsphereMachine(pulumi.ComponentResource):
             key = derive(given["seed"], site=site, host=host.name, generation=host.generation)
             return extra_config(settings, host, key, given["authorized"], given["made"])
 
-        given = Output.all(seed=secrets.get(HOST_KEY_SEED), authorized=self._authorized_keys(), made=self._from)
-        return Output.secret(given.apply(config))
-
-    def _authorized_keys(self) -> Output[list[str]]:
-        """Return who may log in: the keys of the settings, or the public half of the program's own key."""
-        host, secrets = self._args.host, self._args.secrets
-        if host.ssh.authorized_keys:
-            return Output.from_input(list(host.ssh.authorized_keys))
-        where = f"site.hosts.{host.name}.ssh.privateKey"
-        key = private_key(host.ssh.private_key, where, secrets, self._args.settings.root)
-        passphrase = secrets.get(host.ssh.passphrase.secret) if host.ssh.passphrase else None
-        return Output.all(key=key, passphrase=passphrase).apply(
-            lambda given: [public_of(given["key"], given["passphrase"])]
+        given = Output.all(
+            seed=secrets.get(HOST_KEY_SEED), authorized=authorized_keys(host, secrets, settings.root), made=self._from
         )
+        return Output.secret(given.apply(config))
 
     def _facts(self) -> Output[dict[str, Any]]:
         """Return what the stack exports of the machine; a change of the settings is judged by it before it is made."""

@@ -1,5 +1,8 @@
 """Appliance Mode: hosts that install themselves from an ISO instead of an agent on their own Linux. No Pulumi.
 
+made        what a machine is installed from, and what waits for its next generation
+minimum     whether a machine is large enough and has its address, by its record in Palette
+by_hand     what a person does to install a bare-metal machine
 userdata    the two user-data files: of the installer ISO, and of one host
 boot        from the installed disk to the first boot with the host's own ISO
 media       what is taken out again when the host is healthy

@@ -35,7 +35,14 @@ def claim_diff(olds: Props, news: Props) -> list[str]:
     A machine in another vCenter or datacenter cannot be the same one, so that is a change, which the update refuses.
     """
     found = changed(olds, news, _STORED)
-    return [*found, "made_from_wanted"] if not found and _elsewhere(olds, news) else found
+    refused = _elsewhere(olds, news) or _other_mode(olds, news)
+    return [*found, "made_from_wanted"] if not found and refused else found
+
+
+def _other_mode(olds: Props, news: Props) -> tuple[str, str] | None:
+    """Return the frozen mode and the wanted one where they differ."""
+    frozen, wanted = (MadeFrom.from_json(one).mode for one in (olds.get("made_from"), news.get("made_from_wanted")))
+    return (frozen, wanted) if frozen and wanted and frozen != wanted else None
 
 
 def _elsewhere(olds: Props, news: Props) -> str:
@@ -70,7 +77,8 @@ def claim_create(client: PaletteClient, inputs: Props) -> Outputs:
 def claim_update(client: PaletteClient, olds: Props, news: Props) -> Outputs:
     """Follow changed inputs; a raised generation is guarded and takes over `made_from_wanted`.
 
-    Raises PaletteError for a protected host, a host in a cluster (unless force), a lowered generation, or a foreign record.
+    Raises PaletteError for a protected host, a host in a cluster (unless force), a lowered generation, another mode, or a
+    foreign record.
     The input `protect` is not stored: it speaks of the wish, and is no difference.
     """
     needed(news, "host", "owner")
@@ -82,6 +90,15 @@ def claim_update(client: PaletteClient, olds: Props, news: Props) -> Outputs:
         raise PaletteError(
             f"edge host {host}: it is protected, so it is not rolled to a new generation",
             remedy="run `edgectl roll STACK HOST`, which lifts the protection for the roll, or write `state: rolling`",
+        )
+    modes = _other_mode(olds, news)
+    if modes is not None:
+        raise PaletteError(
+            f"edge host {host}: its mode becomes {modes[1]}, but its machine was made with mode {modes[0]}",
+            remedy=(
+                f"write `mode: {modes[0]}` again; for the other mode let the host leave (state: retired, `up`, then remove"
+                " its line, `up`) and add it anew"
+            ),
         )
     place_now = _elsewhere(olds, news)
     if place_now and after == before:

@@ -7,6 +7,7 @@ Once stored, the same look is the drift detection: a stored status other than `h
 
 from __future__ import annotations
 
+from edge.appliance.minimum import judge_machine
 from edge.errors import PaletteError, PendingError
 from edge.palette import EdgeHostRecord, PaletteClient, RefusedError, UnavailableError, parse_time
 from edge.registration.access import pending_while_unavailable
@@ -31,7 +32,19 @@ OTHER_REGISTRATION = "other-registration"
 OTHER_PROJECT = "other-project"
 LOST = "lost"
 
-_INPUTS = ("host", "owner", "generation", "machine", "epoch", "since", "wantedVersion", "force", "lost")
+_INPUTS = (
+    "host",
+    "owner",
+    "generation",
+    "machine",
+    "epoch",
+    "since",
+    "wantedVersion",
+    "force",
+    "lost",
+    "appliance",
+    "hostAddress",
+)
 _STORED = (*_INPUTS, *CONNECTION)
 _SEEN = ("uid", "state", "health", "agent_version", "address", "arch", "found_project", "created")
 _ACCEPTED_STATES = ("ready", "in-use")
@@ -59,7 +72,8 @@ def healthy_diff(olds: Props, news: Props) -> list[str]:
 def healthy_look(client: PaletteClient, inputs: Props) -> Outputs:
     """Return the outputs of a host whose registration is ready and healthy; raise PendingError while it is not yet.
 
-    Inputs: host, owner, generation, machine, epoch, since, wantedVersion (empty: any), force, lost, connection.
+    Inputs: host, owner, generation, machine, epoch, since, wantedVersion (empty: any), force, lost, connection; for an
+    appliance also `appliance` and `hostAddress`, which the record is compared with.
     Outputs: the inputs; uid, state, health, agent_version, address, arch, found_project, created; status; moved_by_palette.
     Raises PaletteError for what waiting does not change: a foreign record, this registration in a wrong project.
     """
@@ -156,6 +170,8 @@ def _judge(client: PaletteClient, record: EdgeHostRecord | None, inputs: Props) 
             where=host,
         )
     _judge_version(record, text(inputs, "wantedVersion"))
+    if flag(inputs, "appliance"):
+        judge_machine(record, text(inputs, "hostAddress"))
     return record
 
 

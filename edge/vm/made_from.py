@@ -17,6 +17,7 @@ from edge.settings.stack import HostSettings
 from edge.settings.vm import VmSettings
 
 VSPHERE = "vsphere"
+APPLIANCE = "appliance"
 
 # attribute -> key in the JSON; the first three are all that an existing machine has
 _KEYS: Mapping[str, str] = {
@@ -37,6 +38,17 @@ _KEYS: Mapping[str, str] = {
     "gateway": "gateway",
     "nameservers": "nameservers",
     "search_domains": "searchDomains",
+    "interface": "interface",
+    "image": "image",
+    "image_digest": "imageDigest",
+    "pe_version": "peVersion",
+    "iso_name": "isoName",
+    "iso_sha256": "isoSha256",
+    "iso_size": "isoSize",
+    "iso_store": "isoStore",
+    "iso_datastore": "isoDatastore",
+    "iso_path": "isoPath",
+    "iso_places": "isoPlaces",
 }
 _ALWAYS = ("machine", "mode", "host_key")
 
@@ -47,6 +59,9 @@ class MadeFrom:
 
     `template` is the uuid of the template, `template_name` what the settings called it; guest id, firmware, secure boot
     and SCSI controller are the template's, because a clone with others does not boot.
+
+    An appliance has no template, but an image: `iso_store` is the id of the datastore with its installer ISO, `iso_path`
+    the path there, `iso_places` every place of the ISO; `pe_version` is the version of the agent in it.
     """
 
     machine: str = ""
@@ -66,6 +81,17 @@ class MadeFrom:
     gateway: str = ""
     nameservers: tuple[str, ...] = ()
     search_domains: tuple[str, ...] = ()
+    interface: str = ""
+    image: str = ""
+    image_digest: str = ""
+    pe_version: str = ""
+    iso_name: str = ""
+    iso_sha256: str = ""
+    iso_size: int = 0
+    iso_store: str = ""
+    iso_datastore: str = ""
+    iso_path: str = ""
+    iso_places: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, host: HostSettings, vm: VmSettings, *, host_key: str, template: Mapping[str, Any]) -> MadeFrom:
@@ -110,24 +136,32 @@ class MadeFrom:
         given = {name: data[key] for name, key in _KEYS.items() if data.get(key) is not None}
         return cls(**{name: _as_field(name, value) for name, value in given.items()})
 
-    @classmethod
-    def choose(cls, told: object, wanted: object) -> MadeFrom:
-        """Return what the claim froze, or what is wanted where it froze no virtual machine with a template.
-
-        Both are JSON texts; `told` may be anything else while it is not known.
-        """
-        frozen = cls.from_json(told)
-        return frozen if frozen.machine == VSPHERE and frozen.template and frozen.address else cls.from_json(wanted)
+    def makes(self, mode: str) -> bool:
+        """Return whether this is all that a machine of the program is made from: by a template, or by an ISO."""
+        if self.mode != mode or not self.address:
+            return False
+        if mode == APPLIANCE:
+            return bool(self.iso_sha256 and (self.iso_path or self.machine != VSPHERE))
+        return self.machine == VSPHERE and bool(self.template)
 
     def to_json(self) -> str:
         """Return the JSON that the claim stores: sorted, empty parts left out."""
         data = {key: getattr(self, name) for name, key in _KEYS.items() if name in _ALWAYS or getattr(self, name)}
         return json.dumps(data, sort_keys=True)
 
+    def by_key(self) -> dict[str, Any]:
+        """Return every part by its key in the JSON, empty ones too."""
+        return {key: getattr(self, name) for name, key in _KEYS.items()}
+
     @property
     def ip(self) -> IPv4Address:
         """Return the address as an address. Raises ValueError where none is frozen."""
         return IPv4Address(self.address)
+
+    @property
+    def iso_place(self) -> str:
+        """Return where the installer ISO lies, as vSphere writes it: `[datastore] folder/name.iso`; "" without one."""
+        return f"[{self.iso_datastore}] {self.iso_path}" if self.iso_path else ""
 
     def differences(self, wanted: MadeFrom) -> tuple[str, ...]:
         """Return the keys in which another one differs that a raised generation would bring; sorted as they are read.

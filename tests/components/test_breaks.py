@@ -16,21 +16,25 @@ from tests.components.harness import ROOT
 # What is broken: the file, the line as it is, and the line as a hurried person would leave it.
 BREAKS = {
     "a depends_on": (
-        "components/host.py",
-        "first = [self.claim, *self.machine.ready]",
-        "first = [*self.machine.ready]",
+        "components/agent_host.py",
+        "] = [self.claim, *self.machine.ready]",
+        "] = [*self.machine.ready]",
     ),
     "the order of agent and readiness": (
-        "components/host.py",
+        "components/agent_host.py",
         "after=[self.started, self.registration]",
         "after=[self.registration]",
     ),
     "a secret": ("components/secrets.py", "self._config.get_secret(name)", "self._config.get(name)"),
     "an update": ("components/remote_step.py", "update=command,", 'update="true",'),
-    "a delete": ("components/host.py", 'delete="uninstall" if host.vm is None else None,', ""),
-    "a delete on a VM": ("components/host.py", 'delete="uninstall" if host.vm is None else None', 'delete="uninstall"'),
+    "a delete": ("components/agent_host.py", 'delete="uninstall" if host.vm is None else None,', ""),
+    "a delete on a VM": (
+        "components/agent_host.py",
+        'delete="uninstall" if host.vm is None else None',
+        'delete="uninstall"',
+    ),
     "ignore_changes": ("components/vsphere_machine.py", "ignore_changes=list(", "replace_on_changes=list("),
-    "what is ignored": ("components/vsphere_machine.py", '("extraConfig", "hostSystemId"', '("hostSystemId"'),
+    "what is ignored": ("components/vm_parts.py", '("extraConfig", "hostSystemId"', '("hostSystemId"'),
     "replace_trigger": (
         "components/vsphere_machine.py",
         "replace_trigger=claim.generation.apply",
@@ -68,7 +72,7 @@ BREAKS = {
         "password=Output.unsecret(secrets.get(vcenter.password.secret))",
     ),
     "TLS of the vCenter": ("components/vcenter.py", "allow_unverified_ssl=False", "allow_unverified_ssl=True"),
-    "the patience with a first boot": ("components/host.py", ", first_boot=host.vm is not None", ""),
+    "the patience with a first boot": ("components/agent_host.py", ", first_boot=host.vm is not None", ""),
     "a wait for VMware Tools": (
         "components/vsphere_machine.py",
         "wait_for_guest_net_timeout=0",
@@ -79,12 +83,12 @@ BREAKS = {
         "self.uuid = self.vm.id",
         'self.uuid = Output.from_input("")',
     ),
-    "a protect": ("components/host.py", "            protect=host.protect,\n", ""),
+    "a protect": ("components/agent_host.py", "            protect=host.protect,\n", ""),
     "a hook": ("components/host.py", ", hooks=self._args.hooks.pending()", ""),
     "a hook behind the jump host": ("components/hooks.py", "if not jump_host:", "if jump_host:"),
     "a secret output": ("components/remote_step.py", '["stdout", "stderr"] if self.has_secrets else None', "None"),
     "retain_on_delete of a lost host": (
-        "components/host.py",
+        "components/agent_host.py",
         'retain_on_delete=host.state == "lost"',
         "retain_on_delete=False",
     ),
@@ -98,7 +102,7 @@ BREAKS = {
     "the private key": ("components/login.py", 'if key == "secret":', 'if key == "secrets":'),
     "a pinned host key": ("components/login.py", "host_key=self._host_key,", "host_key=None,"),
     "a component that waits": (
-        "components/host.py",
+        "components/agent_host.py",
         "host, opts = self._args.host, ResourceOptions(parent=self)",
         "host, opts = self._args.host, ResourceOptions(parent=self, depends_on=[self.claim])",
     ),
