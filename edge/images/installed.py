@@ -33,6 +33,14 @@ def appliance_changes(known: Mapping[str, Any], host: HostSettings, settings: St
     if host.mode != "appliance" or not isinstance(facts, Mapping):
         return
     was, wanted = facts.get("isoSha256"), wanted_iso(settings, host)
+    remedy, told = f"It comes with the next generation: `edgectl roll {host.name}`.", set[str]()
     if isinstance(was, str) and was and wanted and was != wanted:
-        remedy = f"It comes with the next generation: `edgectl roll {host.name}`."
         yield Change("installer ISO", was[:12], wanted[:12], "new generation", _NOTE, remedy)
+        told = {"iso"}
+    # What the last run found: of the image it knew more than the settings say.
+    waits = facts.get("waits")
+    for word in waits if isinstance(waits, list) else ():
+        change, arrow, after = str(word).partition(" -> ")
+        key, _, before = change.rpartition(" ") if arrow else (change, "", "as it was installed")
+        if key not in told:
+            yield Change(key, before, after or "as in the settings", "new generation", _NOTE, remedy)
