@@ -74,10 +74,10 @@ class Builder:
         return (self.lab.paths.machines / MACHINE / "merged" / path.lstrip("/")).read_bytes()
 
     def checkout(self, tag: str = "v4.5.15") -> str:
-        """Return a fresh clone at a tag, with an `.arg`, for whoever runs the script by hand."""
+        """Return a fresh clone at a tag, with an `.arg`, for whoever runs the script by hand. What that leaves belongs to root."""
         place = f"{self.workdir}/by-hand"
         lines = "".join(f"{name}={value}\n" for name, value in {**ARG, "ISO_NAME": "by-hand"}.items())
-        self.says(f"rm -rf {place}; git clone -q {REPOSITORY} {place} && cd {place} && git checkout -q {tag}")
+        self.says(f"sudo rm -rf {place}; git clone -q {REPOSITORY} {place} && cd {place} && git checkout -q {tag}")
         self.says(f"cat >{place}/.arg <<'EOF'\n{lines}EOF")
         return place
 
