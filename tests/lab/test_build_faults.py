@@ -88,6 +88,7 @@ def test_a_build_whose_machine_is_switched_off_begins_anew(lab: LabHand, builder
             time.sleep(0.3)
         until(lambda: builder.run("pgrep -f lab.builder.tools.earthly").code == 0, 30, "the build")
         lab.client.fault("power-cut", "builder")
+        builder.disconnect()
     assert isinstance(builder.built(request), Built)
 
 

@@ -142,4 +142,5 @@ def test_who_is_not_logged_in_cannot_push(builder: Builder) -> None:
 def test_a_new_disk_has_no_images_of_the_old_one(lab: LabHand, builder: Builder) -> None:
     assert builder.says("sudo docker images -q")
     lab.client.power("reset", "builder")
+    builder.disconnect()
     assert builder.says("sudo docker images -q") == ""
