@@ -21,7 +21,7 @@ class InstallerIsoCheck(Resource, module="edge", name="InstallerIsoCheck"):
     place: Output[str]
 
     def __init__(self, name: str, props: Props, opts: ResourceOptions) -> None:
-        super().__init__(providers.InstallerIsoCheckProvider(), name, {**props, "name": name, "place": None}, opts)
+        super().__init__(providers.InstallerIsoCheckProvider(), name, {**props, "name": name}, opts)
 
 
 class ApplianceBoot(Resource, module="edge", name="ApplianceBoot"):
