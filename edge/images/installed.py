@@ -10,6 +10,10 @@ from edge.settings import GivenImage, HostSettings, StackSettings
 from edge.settings.image import Power
 from edge.vm.changes import Change
 
+ISO = "installer ISO"
+# How the exported facts call a difference that only a run sees, because the user-data holds secrets.
+USER_DATA = "its own user-data"
+_READ_ONCE = "an appliance reads it at its first boot only; the last run saw the difference"
 _NOTE = "an appliance is installed once; a new image reaches it by Palette's upgrade, or with the next generation"
 
 
@@ -28,11 +32,16 @@ def wanted_iso(settings: StackSettings, host: HostSettings) -> str:
 
 
 def appliance_changes(known: Mapping[str, Any], host: HostSettings, settings: StackSettings) -> Iterator[Change]:
-    """Yield what differs between an appliance's exported facts and what it would be installed from now."""
+    """Yield what differs between an appliance's exported facts and what it would be installed from now.
+
+    Its user-data is compared by every run, which leaves the answer in the facts.
+    """
     facts = known.get("appliance")
     if host.mode != "appliance" or not isinstance(facts, Mapping):
         return
     was, wanted = facts.get("isoSha256"), wanted_iso(settings, host)
+    remedy = f"It comes with the next generation: `edgectl roll {host.name}`."
     if isinstance(was, str) and was and wanted and was != wanted:
-        remedy = f"It comes with the next generation: `edgectl roll {host.name}`."
-        yield Change("installer ISO", was[:12], wanted[:12], "new generation", _NOTE, remedy)
+        yield Change(ISO, was[:12], wanted[:12], "new generation", _NOTE, remedy)
+    if USER_DATA in (facts.get("waits") or ()):
+        yield Change(USER_DATA, "installed", "changed", "new generation", _READ_ONCE, remedy)
