@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from edge.errors import RollError
 from edge.findings import Finding
-from edge.images.installed import ISO, appliance_changes, wanted_iso
+from edge.images.installed import ISO, ISO_WORD, appliance_changes
 from edge.settings import HostSettings, StackSettings
 from edge.vm.changes import changes, with_new_machine
 
@@ -168,12 +168,8 @@ def _outdated_appliance(settings: StackSettings, host: HostSettings, facts: Fact
     known = facts.get("appliance")
     if not isinstance(known, Mapping) or not known.get("isoSha256"):
         return "installed from an unknown ISO"
-    iso = next((one for one in appliance_changes(facts, host, settings) if one.key == ISO), None)
-    if iso is not None:
-        return f"installed from ISO {iso.was}, the release wants {iso.wanted}"
-    if wanted_iso(settings, host):
-        return ""
-    return next((f"of its installation waits: {one}" for one in known.get("waits") or () if one.startswith("iso ")), "")
+    iso = next((one for one in appliance_changes(facts, host, settings) if one.key in (ISO, ISO_WORD)), None)
+    return "" if iso is None else f"installed from ISO {iso.was}, the release wants {iso.wanted}"
 
 
 def _last(path: str) -> str:

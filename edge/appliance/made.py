@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Literal
 
 from edge.images.facts import ImageFacts, IsoFile
-from edge.images.installed import USER_DATA, kind_of
+from edge.images.installed import ISO_WORD, USER_DATA, kind_of
 from edge.settings.palette import StaticNetwork
 from edge.settings.stack import HostSettings, StackSettings
 from edge.userdata import static_network
@@ -23,7 +23,12 @@ SCSI = "pvscsi"
 _RHEL = "9"
 # What an installed machine does not notice: where its ISO lies, and how large it is.
 _UNNOTICED = frozenset({"isoName", "isoSize", "isoStore", "isoDatastore", "isoPath", "isoPlaces", "scsiType"})
-_WORDS = {"isoSha256": "iso", "imageDigest": "image digest", "peVersion": "agent in the image", "guestId": "guest id"}
+_WORDS = {
+    "isoSha256": ISO_WORD,
+    "imageDigest": "image digest",
+    "peVersion": "agent in the image",
+    "guestId": "guest id",
+}
 _SHORT = 12
 
 

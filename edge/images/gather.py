@@ -106,11 +106,16 @@ def _claims(name: str, root: Path, settings: object, facts: Facts) -> Iterator[C
     """Yield what a stack needs; nothing for one that has to do with no image."""
     if isinstance(settings, BuildSettings):
         yield _claim_of(name, root, facts, makes=True)
-    elif isinstance(settings, StackSettings) and settings.site.image is not None:
+    elif isinstance(settings, StackSettings) and settings.site.image is not None and _boots_one(settings):
         yield _claim_of(name, root, facts, makes=isinstance(settings.site.image, BuiltImage))
         if isinstance(settings.site.image, GivenImage):
             given = given_facts(settings.site.image, settings)
             yield Claim(name, frozenset(iso.sha256 for iso in given.isos.values()))
+
+
+def _boots_one(settings: StackSettings) -> bool:
+    """Return whether a site has an appliance, in whatever state: without one no image is taken or exported."""
+    return any(host.mode == "appliance" for host in settings.site.hosts.values())
 
 
 def _claim_of(name: str, root: Path, facts: Facts, *, makes: bool) -> Claim:

@@ -8,12 +8,13 @@ from typing import Any
 from edge.images.agree import recorded_isos
 from edge.settings import GivenImage, HostSettings, StackSettings
 from edge.settings.image import Power
-from edge.vm.changes import Change
+from edge.vm.changes import COMPARED, Change
 
 ISO = "installer ISO"
+# How the exported facts call another ISO; their word counts where only a run knows which one that is.
+ISO_WORD = "iso"
 # How the exported facts call a difference that only a run sees, because the user-data holds secrets.
 USER_DATA = "its own user-data"
-_READ_ONCE = "an appliance reads it at its first boot only; the last run saw the difference"
 _NOTE = "an appliance is installed once; a new image reaches it by Palette's upgrade, or with the next generation"
 
 
@@ -43,5 +44,11 @@ def appliance_changes(known: Mapping[str, Any], host: HostSettings, settings: St
     remedy = f"It comes with the next generation: `edgectl roll {host.name}`."
     if isinstance(was, str) and was and wanted and was != wanted:
         yield Change(ISO, was[:12], wanted[:12], "new generation", _NOTE, remedy)
-    if USER_DATA in (facts.get("waits") or ()):
-        yield Change(USER_DATA, "installed", "changed", "new generation", _READ_ONCE, remedy)
+    # What the last run found. Where the settings know better by now, its word is old.
+    told = (COMPARED if host.vm is not None else frozenset()) | ({ISO_WORD} if wanted else frozenset())
+    waits = facts.get("waits")
+    for word in waits if isinstance(waits, list) else ():
+        change, arrow, after = str(word).partition(" -> ")
+        key, _, before = change.rpartition(" ") if arrow else (change, "", "as it was installed")
+        if key not in told:
+            yield Change(key, before, after or "as in the settings", "new generation", _NOTE, remedy)

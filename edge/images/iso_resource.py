@@ -112,20 +112,7 @@ def _files(props: Props) -> list[dict[str, str]]:
 
 
 def _media(props: Props, secret: Secret) -> AbstractContextManager[media.VsphereMedia]:
-    name = str(props["password_secret"])
-    password = secret(name)
-    if password is None:
-        remedy = f"run `pulumi config set --secret edge-hosts:{name}`"
-        raise VcenterError(f"the stack has no secret {name!r}.", remedy=remedy, where=str(props["vcenter"]))
-    return media.open_media(
-        media.VcenterAccess(
-            server=str(props["vcenter"]),
-            user=str(props["user"]),
-            password=password,
-            ca_pem=str(props.get("ca_pem") or ""),
-            thumbprint=str(props.get("thumbprint") or ""),
-        )
-    )
+    return media.open_media(media.access_of({**props, "server": props["vcenter"]}, secret))
 
 
 def _plain(value: object) -> object:

@@ -20,6 +20,10 @@ from edge.vm.made_from import MadeFrom
 
 Kind = Literal["none", "in place", "power cycle", "new generation", "refused"]
 KINDS: tuple[Kind, ...] = ("none", "in place", "power cycle", "new generation", "refused")
+# What is compared with the settings as they are now, so that no word of an earlier run is needed.
+COMPARED = frozenset(
+    ("address", "prefix", "gateway", "nameservers", "searchDomains", "mac", "firmware", "vcenter", "datacenter")
+)
 SIZES = ("cpus", "coresPerSocket", "memory", "hotAdd", "disk")
 
 

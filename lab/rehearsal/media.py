@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from edge.errors import LabError
+from edge.errors import LabError, PendingError
 from edge.vcenter import media
 from edge.vcenter.errors import VcenterError
 from edge.vcenter.media import MARK_PREFIX, Power, Ticket, VcenterAccess, VmView, VsphereMedia
@@ -129,4 +129,6 @@ def _as_vcenter() -> Iterator[None]:
     try:
         yield
     except LabError as error:
+        if "locked" in error.message:  # a medium in the drive of a machine that is on
+            raise PendingError(error.message, where=error.where) from None
         raise VcenterError(error.message, where=error.where, remedy=error.remedy) from None

@@ -23,7 +23,7 @@ type files struct {
 func (f *files) DeleteDatastoreFileTask(ctx *simulator.Context, req *types.DeleteDatastoreFile_Task) soap.HasFault {
 	ref := f.site.start(ctx, f, "deleteDatastoreFile", func(bg *simulator.Context) (types.AnyType, *failure) {
 		if user := f.site.holder(req.Name); user != "" {
-			return nil, failed(&types.CannotAccessFile{FileFault: types.FileFault{File: req.Name}},
+			return nil, failed(&types.FileLocked{FileFault: types.FileFault{File: req.Name}},
 				"Unable to access file %s since it is locked: it is in a drive of %s.", req.Name, user)
 		}
 		if _, there := f.site.fileAt(req.Name); !there {

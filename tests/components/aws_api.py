@@ -1,22 +1,13 @@
-"""What AWS's own service models say about what we send: wire inputs as API parameters, judged by botocore and more.
-
-botocore checks names, types, what is required, and lower limits. The upper limits, patterns and enums stand in the same
-models and are checked here, so that a value that AWS would refuse is found without it.
-"""
+"""What AWS's own service models say about what we send: wire inputs as API parameters, judged by `aws_model`."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
-
-import botocore.session
-from botocore.validate import ParamValidator
 
 from components.testing import Registration
 from lab.rehearsal.aws import activation_parameters
-
-_SESSION = botocore.session.get_session()
+from tests.components.aws_model import judged
 
 
 def problems(one: Registration) -> list[str]:
@@ -25,40 +16,7 @@ def problems(one: Registration) -> list[str]:
     inputs = {key: one.plain(key) for key in one.inputs}
     known, parameters = mapped(one.name, inputs)
     left = {key for key, value in inputs.items() if value is not None} - {*known, "region"}
-    shape = _SESSION.get_service_model(service).operation_model(operation).input_shape
-    report = ParamValidator().validate(parameters, shape).generate_report()
-    return [
-        *([report] if report else []),
-        *_limits(shape, parameters, operation),
-        *(f"{key} is not sent" for key in left),
-    ]
-
-
-def _limits(shape: Any, value: Any, where: str) -> Iterator[str]:
-    """Yield upper limits, patterns and enums that a value breaks."""
-    rules = shape.metadata
-    size = value if shape.type_name in ("integer", "long") else len(value) if hasattr(value, "__len__") else 0
-    if "max" in rules and size > rules["max"]:
-        yield f"{where}: {size} is more than {rules['max']}"
-    if "pattern" in rules and not re.fullmatch(_python(rules["pattern"]), value):
-        yield f"{where}: {value!r} does not match {rules['pattern']}"
-    if getattr(shape, "enum", None) and value not in shape.enum:
-        yield f"{where}: {value!r} is none of {shape.enum}"
-    if shape.type_name == "structure":
-        for name, inner in value.items():
-            yield from _limits(shape.members[name], inner, f"{where}.{name}")
-    if shape.type_name == "list":
-        for inner in value:
-            yield from _limits(shape.member, inner, f"{where}[]")
-    if shape.type_name == "map":
-        for key, inner in value.items():
-            yield from _limits(shape.key, key, f"{where} key")
-            yield from _limits(shape.value, inner, f"{where}.{key}")
-
-
-def _python(pattern: str) -> str:
-    """Return a pattern of the models as Python reads it: its classes of letters, blanks and digits by name."""
-    return pattern.replace("\\p{L}\\p{Z}\\p{N}_", "\\w\\s").replace("0-9-_]", "0-9_-]")
+    return [*judged(service, operation, parameters), *(f"{key} is not sent" for key in left)]
 
 
 def _tags(tags: Mapping[str, str], key: str, value: str) -> list[dict[str, str]]:

@@ -1,24 +1,20 @@
-"""What AWS's own service models say about the network that we send: wire inputs as API parameters, judged by botocore.
+"""What AWS's own service models say about the network that we send: wire inputs as API parameters, judged by `aws_model`.
 
-botocore judges names, types, what is required, and lower limits; enums, patterns and upper limits stand in the same models
-and are judged here. An input without a mapping is an error: it would be sent without having been judged.
+An input without a mapping is an error: it would be sent without having been judged.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
-
-import botocore.session
-from botocore.validate import ParamValidator
 
 from components.testing import Registration
 from edge.aws import plan_objects as types
+from tests.components.aws_model import judged
 
 Inputs = Mapping[str, Any]
-_SESSION = botocore.session.get_session()
 # EC2 API reference, IpRange: typed by hand, the service model does not have it.
 DESCRIPTION = r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}"
 
@@ -30,11 +26,8 @@ def problems(one: Registration) -> list[str]:
     read = _Read(inputs)
     parameters = mapped(read)
     unread = sorted(set(inputs) - read.seen - {"region"})
-    shape = _SESSION.get_service_model(service).operation_model(operation).input_shape
-    report = ParamValidator().validate(parameters, shape).generate_report()
     return [
-        *([f"{one.name}: {report}"] if report else []),
-        *(f"{one.name}: {problem}" for problem in limits(shape, parameters, operation)),
+        *(f"{one.name}: {problem}" for problem in judged(service, operation, parameters)),
         *(f"{one.name}: {key} is sent, and nothing judges it" for key in unread),
     ]
 
@@ -57,25 +50,6 @@ def _whole(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
-
-
-def limits(shape: Any, value: Any, where: str) -> Iterator[str]:
-    """Yield upper limits, patterns and enums that a value breaks."""
-    size = value if isinstance(value, int) else len(value) if hasattr(value, "__len__") else 0
-    if "max" in shape.metadata and size > shape.metadata["max"]:
-        yield f"{where}: {size} is more than {shape.metadata['max']}"
-    pattern = shape.metadata.get("pattern", "")
-    # Classes of letters by name are not known to Python's expressions; they stand in tags and descriptions only.
-    if isinstance(value, str) and pattern and "\\p" not in pattern and not re.fullmatch(pattern, value):
-        yield f"{where}: {value!r} does not match {pattern}"
-    if getattr(shape, "enum", None) and value not in shape.enum:
-        yield f"{where}: {value!r} is none of {shape.enum}"
-    if shape.type_name == "structure" and isinstance(value, dict):
-        for name, inner in value.items():
-            yield from limits(shape.members[name], inner, f"{where}.{name}")
-    if shape.type_name == "list" and isinstance(value, list):
-        for inner in value:
-            yield from limits(shape.member, inner, f"{where}[]")
 
 
 def _ec2_tags(read: _Read, kind: str) -> dict[str, Any]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 import shlex
+import ssl
+import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pycdlib
 from lab_hand import LabHand
 
@@ -34,13 +38,24 @@ class Builder:
     workdir: str
     ran: list[str] = field(default_factory=list)
     name: str = MACHINE
+    socket: str = field(default_factory=lambda: f"{tempfile.mkdtemp(prefix='eh-ssh-')}/%C")
 
     def run(self, script: str, stdin: str = "") -> Done:
         """Run a script there as the login user."""
         self.ran.append(script)
         config = shlex.quote(str(self.lab.paths.ssh / "config"))
         remote = shlex.quote(f"exec bash -c {shlex.quote(script)}")
-        return LocalShell().run(f"ssh -F {config} -o ControlMaster=no {MACHINE} {remote}", stdin)
+        return LocalShell().run(f"ssh -F {config} {self._kept()} {MACHINE} {remote}", stdin)
+
+    def _kept(self) -> str:
+        """Return the options with which one connection serves many commands."""
+        options = ("ControlMaster=auto", f"ControlPath={self.socket}", "ControlPersist=30", "ServerAliveInterval=2")
+        return " ".join(f"-o {option}" for option in options)
+
+    def disconnect(self) -> None:
+        """Forget the connection: the machine is another one now, or has been off."""
+        config = shlex.quote(str(self.lab.paths.ssh / "config"))
+        LocalShell().run(f"ssh -F {config} {self._kept()} -O exit {MACHINE}")
 
     def says(self, script: str) -> str:
         """Run a script that must succeed and return what it said."""
@@ -74,10 +89,10 @@ class Builder:
         return (self.lab.paths.machines / MACHINE / "merged" / path.lstrip("/")).read_bytes()
 
     def checkout(self, tag: str = "v4.5.15") -> str:
-        """Return a fresh clone at a tag, with an `.arg`, for whoever runs the script by hand."""
+        """Return a fresh clone at a tag, with an `.arg`, for whoever runs the script by hand. What that leaves belongs to root."""
         place = f"{self.workdir}/by-hand"
         lines = "".join(f"{name}={value}\n" for name, value in {**ARG, "ISO_NAME": "by-hand"}.items())
-        self.says(f"rm -rf {place}; git clone -q {REPOSITORY} {place} && cd {place} && git checkout -q {tag}")
+        self.says(f"sudo rm -rf {place}; git clone -q {REPOSITORY} {place} && cd {place} && git checkout -q {tag}")
         self.says(f"cat >{place}/.arg <<'EOF'\n{lines}EOF")
         return place
 
@@ -109,11 +124,7 @@ def read_iso(content: bytes) -> IsoContent:
 
 def registry_get(lab: LabHand, path: str, accept: str = "*/*") -> tuple[dict[str, str], bytes]:
     """Ask the lab's registry, as anybody may, and return headers and content."""
-    import httpx
-
     authority = str(lab.paths.root / "ca" / "public.pem")
-    import ssl
-
     with httpx.Client(verify=ssl.create_default_context(cafile=authority), trust_env=False, timeout=30) as client:
         answer = client.get(
             f"https://{lab.site.block.services}{path}",
@@ -126,8 +137,6 @@ def registry_get(lab: LabHand, path: str, accept: str = "*/*") -> tuple[dict[str
 
 def unpacked(rootfs: bytes, folder: Path) -> Path:
     """Unpack the root file system of an ISO and return where it lies."""
-    import subprocess
-
     folder.mkdir()
     subprocess.run(
         ["tar", "--zstd", "-xf", "-", "-C", str(folder), "--exclude=./dev/*"], input=rootfs, check=True, timeout=120

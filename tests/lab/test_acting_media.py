@@ -13,7 +13,7 @@ from appliance_hand import POWEROFF, installer_iso, packed_root
 from lab_hand import LabHand, until
 from pulumi.runtime import MockResourceArgs
 
-from edge.errors import LabError
+from edge.errors import LabError, PendingError
 from edge.vcenter import media
 from edge.vcenter.errors import VcenterError
 from edge.vcenter.media import BOOT_DISK_FIRST, VcenterAccess, VsphereMedia
@@ -117,13 +117,15 @@ def test_a_vm_by_iso_is_kept_as_it_is_until_medium_or_trigger_change(
     with pytest.raises(VcenterError, match=r"none\.iso was not found"):
         port.set_drives(id_, ["", "[ssd-1] by-iso/none.iso"])
     port.put_file("LAB", "[ssd-1] by-iso/site.iso", b"no medium at all")
-    port.set_drives(id_, ["", "[ssd-1] by-iso/site.iso"], BOOT_DISK_FIRST)
+    port.set_drives(id_, ["", "[ssd-1] by-iso/site.iso"], BOOT_DISK_FIRST, {"edge-hosts.booted": "e1"})
     port.power_on(id_)
     view = port.vm(id_)
     assert view is not None
     assert (view.power, view.drives, view.boot_order) == ("on", ("", "[ssd-1] by-iso/site.iso"), BOOT_DISK_FIRST)
+    assert view.marks == {"edge-hosts.booted": "e1"}
+    assert create(vcenter, inputs())[0] == id_, "marked, it is still the same machine"
     assert lab.client.vms()[0]["appliance"]["source"] == "disk"
-    with pytest.raises(VcenterError, match="locked"):
+    with pytest.raises(PendingError, match="locked"):
         port.delete_file("LAB", "[ssd-1] by-iso/site.iso")
     port.set_drives(id_, ["", ""])
     port.delete_file("LAB", "[ssd-1] by-iso/site.iso")

@@ -43,7 +43,7 @@ def content(builder: Builder, built: Built) -> IsoContent:
 
 @pytest.mark.row("B1")
 def test_the_machine_has_what_a_build_needs(builder: Builder) -> None:
-    facts = gather(builder, "/home/edge/build")
+    facts = gather(builder, "/home/edge/build", registry=REGISTRY)
     wrong = [
         str(one)
         for one in machine_findings(facts, "builder", push=True)

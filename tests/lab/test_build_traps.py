@@ -46,7 +46,7 @@ def test_without_user_data_an_iso_is_made_that_knows_nothing(builder: Builder) -
 @pytest.mark.row("B9")
 def test_validation_says_what_it_thinks_and_ends_with_0(builder: Builder) -> None:
     place = builder.checkout()
-    write = "printf '#cloud-config\\nstylus:\\n  registryCredentials:\\n    password: %s\\n' {} >user-data"
+    write = "printf '#cloud-config\\nstylus:\\n  registryCredentials:\\n    password: %s\\n' '{}' >user-data"
     code, text = earthly(builder, place, "+validate-user-data", write.format("####"))
     assert (
         "Error: invalid JSON: stylus.registryCredentials.password: Invalid type. Expected: string, given: null" in text
@@ -142,4 +142,5 @@ def test_who_is_not_logged_in_cannot_push(builder: Builder) -> None:
 def test_a_new_disk_has_no_images_of_the_old_one(lab: LabHand, builder: Builder) -> None:
     assert builder.says("sudo docker images -q")
     lab.client.power("reset", "builder")
+    builder.disconnect()
     assert builder.says("sudo docker images -q") == ""

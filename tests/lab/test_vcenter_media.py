@@ -196,7 +196,7 @@ def test_a_medium_is_ejected_while_the_machine_runs_and_the_boot_order_stays(vce
     order = [vim.vm.BootOptions.BootableDiskDevice(deviceKey=disk.key), vim.vm.BootOptions.BootableCdromDevice()]
     hand.reconfigure("t-eject", bootOptions=vim.vm.BootOptions(bootOrder=order))
     hand.power_on("t-eject")
-    with pytest.raises(vim.fault.CannotAccessFile, match="locked"):
+    with pytest.raises(vim.fault.FileLocked, match="locked"):
         remove(hand, ISO)
     assert send(vcenter, hand, "DELETE", "isos/installer.iso").status_code == 409
     drive = drives(machine)[0]

@@ -83,5 +83,6 @@ def snapshot(recording: Recording) -> str:
     exports.pop("run", None)
     for facts in exports.get("hosts", {}).values():
         facts.pop("run", None)
-    exports["firewall"] = f"{len(exports['firewall'])} rows"
+    if "firewall" in exports:
+        exports["firewall"] = f"{len(exports['firewall'])} rows"
     return json.dumps({"resources": links, "exports": exports}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"

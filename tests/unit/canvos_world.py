@@ -34,6 +34,7 @@ if [ "$1" = +validate-user-data ]; then
 fi
 PE=$(sed -n 's/^ARG PE_VERSION=//p' Earthfile)
 echo "building $1"
+[ -t 1 ] && echo "with a terminal" || echo "without a terminal"
 build() {
   [ ! -e "$CANVOS_WORLD/fail" ] || { echo "no space left on device"; return 1; }
   sleep "$(cat "$CANVOS_WORLD/slow" 2>/dev/null || echo 0)"
@@ -99,8 +100,7 @@ class World:
         tools.mkdir(parents=True)
         (self.folder / "home").mkdir()
         for name, text in {"docker": DOCKER, "nproc": NPROC, "df": DF}.items():
-            (tools / name).write_text(text)
-            (tools / name).chmod(0o755)
+            self.tool(name, text)
         self.repository = self.folder / "CanvOS.git"
         if World._template is not None:
             shutil.copytree(World._template, self.repository)  # six commands of git for each world are what takes long
@@ -111,6 +111,12 @@ class World:
         self.tag("v4.5.15")
         World._template = Path(tempfile.mkdtemp()) / "CanvOS.git"
         shutil.copytree(self.repository, World._template)
+
+    def tool(self, name: str, text: str) -> None:
+        """Put a program on the machine's path."""
+        path = self.folder / "bin" / name
+        path.write_text(text)
+        path.chmod(0o755)
 
     def git(self, *words: str) -> str:
         who = ("-c", "user.name=vendor", "-c", "user.email=vendor@example.com", "-c", "commit.gpgsign=false")

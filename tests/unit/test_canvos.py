@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,26 @@ K8S_VERSION=1.30.0
 ISO_NAME=palette-edge-installer
 ARCH=amd64
 UPDATE_KERNEL=false
+"""
+MANIFEST_OF_THE_PAGE = """\
+pack:
+  content:
+    images:
+      - image: "{{.spectro.pack.edge-native-byoi.options.system.uri}}"
+options:
+  system.uri: "{{ .spectro.pack.edge-native-byoi.options.system.registry }}/\
+{{ .spectro.pack.edge-native-byoi.options.system.repo }}:\
+{{ .spectro.pack.edge-native-byoi.options.system.k8sDistribution }}-{{ .spectro.system.kubernetes.version }}-\
+{{ .spectro.pack.edge-native-byoi.options.system.peVersion }}-\
+{{ .spectro.pack.edge-native-byoi.options.system.customTag }}"
+
+  system.registry: spectrocloud
+  system.repo: ubuntu
+  system.k8sDistribution: nodeadm
+  system.osName: ubuntu
+  system.peVersion: v4.5.15
+  system.customTag: eks-hybrid
+  system.osVersion: 22
 """
 VERSIONS = '{"k3s": ["1.30.4"], "nodeadm": ["1.29.0", "1.30.0", "1.31.0"]}'
 EARTHFILE = "VERSION 0.6\nARG PE_VERSION=v4.5.15\nARG SPECTRO_LUET_VERSION=v4.5.15\n"
@@ -146,7 +167,20 @@ class TestArg:
 
 @pytest.mark.row("B7")
 class TestDockerfile:
-    LINE = "RUN apt-get update && apt-get install --assume-yes --no-install-recommends wireguard"
+    LINE = (
+        "RUN apt-get update && apt-get install --assume-yes --no-install-recommends wireguard"
+        " && rm --recursive --force /var/lib/apt/lists/*"
+    )
+
+    def test_the_page_s_customization(self) -> None:
+        """The whole file, for the form that v4.5.15 has."""
+        golden = Path(__file__).parent.parent / "golden/canvos/Dockerfile.v4.5.15"
+        done = dockerfile.customized(DOCKERFILE, [self.LINE])
+        if os.environ.get("EDGE_HOSTS_WRITE_GOLDEN"):
+            golden.parent.mkdir(exist_ok=True)
+            golden.write_text(done, "utf-8")
+        assert done == golden.read_text("utf-8")
+        assert not done.endswith("\n"), "the vendor's last line has none, and stays as it is"
 
     def test_the_block_stands_below_the_marker_and_the_rest_stays(self) -> None:
         done = dockerfile.customized(DOCKERFILE, [self.LINE])
@@ -252,6 +286,12 @@ class TestImages:
         listed = ["alpine:3", f"{wanted.reference}_linux_amd64", f" {wanted.reference}\n"]
         assert images.matching(listed, wanted) == wanted
         assert images.matching(listed[:2], wanted) is None
+
+    def test_the_manifest_of_the_page(self) -> None:
+        """Read as YAML the two are the same; the version of the system is a text here, so that 22.04 stays what it is."""
+        page = yaml.safe_load(MANIFEST_OF_THE_PAGE)
+        page["options"]["system.osVersion"] = str(page["options"]["system.osVersion"])
+        assert images.pack_values(IMAGE, os_distribution="ubuntu", os_version="22") == page
 
     def test_the_pack_values_of_the_page(self) -> None:
         values = images.pack_values(IMAGE, os_distribution="ubuntu", os_version="22")

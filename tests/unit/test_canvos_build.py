@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from edge.canvos.build import Build, BuildRequest, Built, Waiting
-from edge.canvos.images import ImageName
+from edge.canvos.images import ImageName, pack_values
+from edge.canvos.images import parse as parse_image
 from edge.canvos.report import findings, parse
 from edge.canvos.repository import known_tags, newest_tag
 from edge.errors import BuildError, HostError, SettingsError
-from tests.unit.canvos_world import World
+from tests.unit.canvos_world import EARTHLY, World
 from tests.unit.settings_helpers import authority
 
 pytestmark = pytest.mark.timeout(120)
@@ -111,6 +112,35 @@ class TestBuild:
         assert isinstance(seen, Waiting) and seen.what == "building"
         world.built(request)
         assert builds(world) == 1
+
+    def test_an_installed_earthly_builds_without_root_and_without_the_vendor_s_script(self, world: World) -> None:
+        world.tool("earthly", EARTHLY.replace("[ -e ~/.docker/config.json ] ||", "false &&"))
+        world.tool("sudo", '#!/bin/bash\necho sudo >>$CANVOS_WORLD/rooted\nexec "${@:2}"\n')
+        (world.repository / "earthly.sh").write_text("#!/bin/bash\nexit 1\n")
+        world.git("commit", "-qam", "no script")
+        world.git("tag", "-f", "v4.5.15")
+        built = world.built(world.request(earthly=True))
+        assert built.isos["poweroff"]["size"]
+        assert not (world.folder / "home/.docker").exists()
+
+    @pytest.mark.row("B6")
+    def test_with_certificates_the_vendor_s_script_gets_a_terminal(self, world: World) -> None:
+        """With a proxy or certificates it runs a command that fails without one, and goes on without the authorities."""
+        log = world.folder / "work/jobs/build/log"
+        world.built(world.request())
+        assert "without a terminal" in log.read_text()
+        world.built(world.request(certificates=(authority(),)))
+        assert "with a terminal" in log.read_text()
+        assert len(list((world.folder / "work/CanvOS/certs").glob("*.crt"))) == 1
+
+    @pytest.mark.row("B11")
+    def test_the_pack_values_are_those_of_the_real_image(self, world: World) -> None:
+        """The vendor's script prints the version of the tag, which here is not that of the image."""
+        world.tag("v4.10.0", inside="v4.9.21")
+        image = parse_image(world.built(world.request(tag="v4.10.0")).image)
+        assert image is not None
+        options = pack_values(image, os_distribution="ubuntu", os_version="22.04")["options"]
+        assert options["system.peVersion"] == "v4.9.21"  # type: ignore[index]
 
 
 @pytest.mark.row("B10", "B12")

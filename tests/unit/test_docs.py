@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
-from edge.settings import load_stack
+from edge.settings import load_any, load_stack
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = tuple(sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]))
@@ -160,7 +160,7 @@ def test_site_examples_are_valid(example: Example, tmp_path: Path) -> None:
     file = tmp_path / f"Pulumi.{stack}.yaml"
     file.write_text(example.body, "utf-8")
     _certificates(tmp_path)
-    settings = load_stack(stack, ROOT, stack_file=file)
+    settings = load_any(stack, ROOT, stack_file=file)
     assert settings.stack == stack
 
 

@@ -14,7 +14,7 @@ from edge.images.gather import gather, look, remove
 from edgectl import app
 from tests.unit.image_stacks import CANVOS, COMMIT, FROM_STACK, IMAGE, images, images_file, mixed
 from tests.unit.media_fake import FakeMedia
-from tests.unit.settings_helpers import DIGEST, RELEASE, project, put, site
+from tests.unit.settings_helpers import DIGEST, HOST_KEY, RELEASE, drop, project, put, site
 
 NEWEST, OLDER, UNUSED = DIGEST, "cd" * 32, "ef" * 32
 FOLDER = "[isos] edge-hosts-isos"
@@ -169,6 +169,14 @@ def test_a_given_image_is_in_use_before_its_site_was_ever_deployed(plant: Path, 
     project(plant, given, release=RELEASE | {"canvos": {"tag": "v4.9.38"}})
     rows = {one.digest: one for one in look(gather(plant), plant)}
     assert rows[UNUSED[:12]].users == ("plant-dev",)
+
+
+def test_a_site_without_appliances_needs_no_facts_although_it_names_an_image(plant: Path, media: FakeMedia) -> None:
+    changes = [put(f"hosts.{name}.mode", "agent") for name in ("plant-b", "plant-c")]
+    bare = [put("hosts.plant-c.hostKey", HOST_KEY), drop("hosts.plant-c.staticNetwork")]
+    project(plant, mixed(*changes, *bare, image=FROM_STACK), release=RELEASE | {"canvos": {"tag": "v4.9.38"}})
+    (plant / ".edge" / "facts" / "plant-dev.json").unlink()
+    assert [claim.stack for claim in gather(plant).claims] == ["images-dev"]
 
 
 def test_a_site_that_builds_its_own_image_owns_what_it_uploads(plant: Path, media: FakeMedia) -> None:

@@ -14,11 +14,14 @@ from xml.etree import ElementTree as ET
 import asyncssh
 import pytest
 
-from edge import ssh
+from edge import inspection, ssh
 from edge.checks.catalogue import checks_at
 from edgectl import app
 from tests.scripts.test_checks_step import snapshot
 from tests.unit.hosts_of_a_stack import NAMES, Stack, boots, stack, wishes
+from tests.unit.image_stacks import PINNED, mixed
+from tests.unit.palette_fake import KEY, FakePalette
+from tests.unit.settings_helpers import load
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -225,3 +228,34 @@ def test_verify_does_not_import_pulumi() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.row("A21", "B15")
+def test_with_a_key_palette_is_asked_too(
+    plant: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    palette = FakePalette()
+    for name in NAMES:
+        palette.add(name, labels={"edge-hosts-owner": "edge-hosts.plant-dev"}, state="ready")
+    monkeypatch.setenv("SPECTROCLOUD_APIKEY", KEY)
+    monkeypatch.setattr("edge.registration.access.client_for", lambda *_, **__: palette.client())
+    assert verify(plant, capsys)[0] == 0
+    palette.hosts["plant-b"]["status"]["health"]["state"] = "unhealthy"
+    code, out = verify(plant, capsys)
+    assert code == 3
+    (line,) = failures(out)
+    assert line.startswith("fail plant-b palette.healthy:")
+    assert [server.connections for server in plant.servers.values()] == [2, 2], "the hosts are asked as before"
+    assert verify(plant, capsys, "--no-palette")[0] == 0
+    assert KEY not in out
+
+
+@pytest.mark.row("B15")
+def test_a_red_check_of_an_appliance_has_the_remedy_that_helps_there(tmp_path: Path) -> None:
+    settings = load(tmp_path, mixed(), release=PINNED)
+    row = {"id": "host.agent.running", "status": "fail", "seen": "x", "expected": "y"}
+    for host, words in (("plant-b", "stylus-agent`"), ("plant-a", "")):
+        text = {"schema": 1, "step": "checks", "host": host, "outcome": "red", "results": [row], "facts": {}}
+        report = inspection._report(ssh.Output(0, json.dumps(text), "", 0.1), settings.host_view(host))
+        assert words in report.results[0].remedy
+        assert bool(report.results[0].remedy) == bool(words)

@@ -65,6 +65,20 @@ def test_of_an_image_of_another_stack_the_release_says_what_waits(tmp_path: Path
     assert "installer ISO" not in plan(unpinned, "plant-b", {**KNOWN, "appliance": {"isoSha256": OTHER}}).why
 
 
+def test_what_the_last_run_found_to_wait_is_said_once(tmp_path: Path) -> None:
+    waits = [f"iso {OTHER[:12]} -> {DIGEST[:12]}", "address 10.200.0.12 -> 10.200.0.19", "its own user-data"]
+    known = {**KNOWN, "appliance": {"isoSha256": OTHER, "waits": waits}}
+    settings = settings_of(tmp_path, image=FROM_STACK)
+    found = plan(settings, "plant-b", known)
+    assert [(one.key, one.was, one.wanted) for one in found.changes] == [
+        ("installer ISO", OTHER[:12], DIGEST[:12]),
+        ("address", "10.200.0.12", "10.200.0.19"),
+        ("its own user-data", "as it was installed", "as in the settings"),
+    ]
+    assert {one.kind for one in found.changes} == {"new generation"}
+    assert found.action == "converge"
+
+
 def test_facts_that_say_nothing_of_the_iso_are_no_difference(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     for facts in ({}, {"appliance": {}}, {"appliance": {"isoSha256": ""}}, {"appliance": "x"}):

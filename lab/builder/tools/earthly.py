@@ -41,6 +41,7 @@ class Build:
             return
         self._given.check()
         say(f"+{target}", f"starting, agent {self._given.pe_version}")
+        _play_faults()
         if target in ("build-all-images", "build-provider-images", "build-provider-images-fips", "provider-image"):
             self._provider_images()
         if target in ("build-all-images", "iso-image", "iso"):
@@ -64,22 +65,12 @@ class Build:
         """Return an image of this name: made, or another name of one that is made of the same already."""
         labels = self._given.labels(kubernetes)
         for known in self._store.images():
-            if self._store.config(known)["config"]["Labels"] == labels:
+            # On a full disk nothing was kept that could be taken again.
+            if self._store.config(known)["config"]["Labels"] == labels and not on("build-no-space"):
                 say("base-image", "cached")
                 return self._store.tag(known, name)
-        self._play_faults()
         with image_root(self._given, kubernetes, self._docker, small=on("build-no-space")) as made:
             return self._store.add(name, made.layer, made.diff_id, labels)
-
-    def _play_faults(self) -> None:
-        if on("build-hangs"):
-            say("base-image", "waiting for a lock that nobody gives back")
-        while on("build-hangs"):
-            time.sleep(_PAUSE)
-        if on("build-fails"):
-            raise BuildFailedError(
-                "the command '/bin/sh -c apt-get update' did not complete successfully. Exit code 100"
-            )
 
     def _validate(self) -> None:
         """Judge the user-data. Without one there is nothing to judge, which is no error here."""
@@ -96,11 +87,20 @@ class Build:
         if self._given.values.get("ARCH") not in ("amd64", "arm64"):
             return  # no branch of the Earthfile fits, and none is taken
         image = self._iso_image()
-        self._play_faults()
         made = iso.write(
             self._folder, self._given.iso_name, self._store.layer(image), wrong_sum=on("iso-wrong-checksum")
         )
         say("iso", f"Artifact {made.relative_to(self._folder)} is there")
+
+
+def _play_faults() -> None:
+    """Stand still while one fault is on; end with an error for another. Raises BuildFailedError."""
+    if on("build-hangs"):
+        say("base-image", "waiting for a lock that nobody gives back")
+    while on("build-hangs"):
+        time.sleep(_PAUSE)
+    if on("build-fails"):
+        raise BuildFailedError("the command '/bin/sh -c apt-get update' did not complete successfully. Exit code 100")
 
 
 def on(fault: str) -> bool:
