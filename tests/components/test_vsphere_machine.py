@@ -30,13 +30,18 @@ class _Nothing(Mocks):
         return "", {}
 
 
+def nothing_under_mocks(*, preview: bool) -> None:
+    """Let Outputs be looked at as in a run or in a preview, without an engine."""
+    set_mocks(_Nothing(), preview=preview)
+
+
 def _json(**values: Any) -> str:
     return MadeFrom(machine="vsphere", mode="agent", **values).to_json()
 
 
 async def _chosen(told: str | None, *, preview: bool) -> tuple[Any, bool]:
     """Return what a VM is made from when the claim answers `told` (None: it failed), and whether that is known."""
-    set_mocks(_Nothing(), preview=preview)
+    nothing_under_mocks(preview=preview)
 
     def soon(value: Any) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
