@@ -17,14 +17,15 @@ from edge.errors import HostError, PendingError
 from edge.registration.values import changed, text
 from edge.site_iso import content_digest, site_iso
 from edge.vcenter import media
-from edge.vcenter.media import BOOT_DISK_FIRST, MARK_PREFIX, VmView, VsphereMedia
+from edge.vcenter.media import BOOT_DISK_FIRST, VmView, VsphereMedia
+from edge.vcenter.model import REGISTRATION_KEY
 
 Props = Mapping[str, Any]
 Outputs = dict[str, Any]
 Secret = Callable[[str], str | None]
 
 # The mark says for which registration the VM was prepared.
-MARK = f"{MARK_PREFIX}registration"
+MARK = REGISTRATION_KEY
 _SHORT = 12
 _IDENTITY = ("host", "owner", "generation", "uuid", "epoch")
 _STORED = (*_IDENTITY, "vcenter", "datacenter")

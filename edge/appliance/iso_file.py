@@ -51,11 +51,27 @@ def diff(olds: Props, news: Props) -> list[str]:
 
 
 def update(olds: Props, news: Props, secret: Secret) -> Outputs:
-    """Write the file anew; one in another place is deleted."""
+    """Write the file anew; one in another place is deleted.
+
+    Raises HostError for a new registration of a machine whose file is gone: it was installed with another one.
+    """
+    host, path = text(news, "host"), text(olds, "path")
+    same = olds.get("generation") == news.get("generation")
+    if same and text(olds, "epoch") != text(news, "epoch") and not _exists(path):
+        raise HostError(
+            f"its record in Palette was removed or is another one, and {path or 'its own ISO'} is gone: it was installed with"
+            " the registration of then, and an appliance registers at its first boot only.",
+            remedy=f"raise its generation (`python -m edgectl roll STACK {host}`), and install it again",
+            where=f"edge host {host}",
+        )
     made = create(news, secret)
-    if text(olds, "path") and text(olds, "path") != made["path"]:
-        Path(text(olds, "path")).unlink(missing_ok=True)
+    if path and path != made["path"]:
+        Path(path).unlink(missing_ok=True)
     return made
+
+
+def _exists(path: str) -> bool:
+    return bool(path) and Path(path).exists()
 
 
 def read(props: Props, _secret: Secret) -> Outputs | None:

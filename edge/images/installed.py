@@ -45,7 +45,9 @@ def appliance_changes(known: Mapping[str, Any], host: HostSettings, settings: St
     if isinstance(was, str) and was and wanted and was != wanted:
         yield Change(ISO, was[:12], wanted[:12], "new generation", _NOTE, remedy)
     # What the last run found. Where the settings know better by now, its word is old.
-    told = (COMPARED if host.vm is not None else frozenset()) | ({ISO_WORD} if wanted else frozenset())
+    vm = known.get("vm")
+    told = {ISO_WORD} if wanted else set()
+    told |= COMPARED & vm.keys() if host.vm is not None and isinstance(vm, Mapping) else set()
     waits = facts.get("waits")
     for word in waits if isinstance(waits, list) else ():
         change, arrow, after = str(word).partition(" -> ")

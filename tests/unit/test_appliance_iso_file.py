@@ -61,3 +61,17 @@ def test_a_folder_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(HostError, match="edge host plant-a: its own ISO cannot be written"):
         iso_file.create(props(tmp_path / "file"), no_secret)
+
+
+@pytest.mark.row("B17")
+def test_a_machine_that_is_installed_is_not_registered_anew(tmp_path: Path) -> None:
+    """Its record was lost: another registration would never reach it, and the run would wait for hours."""
+    olds = iso_file.create(props(tmp_path), no_secret)
+    waiting = iso_file.update(olds, props(tmp_path, generation=1.0, epoch="e2"), no_secret)
+    assert Path(waiting["path"]).exists(), "nobody has installed it yet: the file is written anew"
+    Path(waiting["path"]).unlink()
+    with pytest.raises(HostError, match="edgectl roll STACK plant-a"):
+        iso_file.update(waiting, props(tmp_path, generation=1.0, epoch="e3"), no_secret)
+    assert list(tmp_path.iterdir()) == []
+    again = iso_file.update(waiting, props(tmp_path, generation=2, epoch="e3"), no_secret)
+    assert Path(again["path"]).exists()
