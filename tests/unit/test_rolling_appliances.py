@@ -90,6 +90,16 @@ def test_a_word_of_the_last_run_is_not_believed_over_the_settings(tmp_path: Path
     assert [one.key for one in plan.changes] == ["its own user-data"]
 
 
+@pytest.mark.row("B14", "B17")
+def test_what_becomes_of_an_appliance_that_leaves(tmp_path: Path) -> None:
+    """Nothing can be uninstalled from it: its agent is its system."""
+    settings = settings_of(tmp_path)
+    known = {"gone-vm": vm_facts(settings.host_view(VM)), "gone-bare": HEALTHY}
+    whys = {one.name: one.why for one in host_plans(settings, known) if one.action == "gone"}
+    assert "destroyed with its disk" in whys["gone-vm"]
+    assert "the machine runs on" in whys["gone-bare"] and "uninstalled" not in whys["gone-bare"]
+
+
 # -- the roll --------------------------------------------------------------------------------------------------------------
 
 
