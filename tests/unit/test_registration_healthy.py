@@ -78,6 +78,21 @@ def test_what_may_still_come_is_pending_and_says_what_is_missing(
     assert decide([str(caught.value)], 1200.0) is not None
 
 
+@pytest.mark.row("B14")
+def test_an_appliance_that_never_registers_is_told_of_its_own_iso(palette: FakePalette) -> None:
+    with pytest.raises(
+        PendingError, match=r"own ISO \(volume cidata\).*read only then.*edgectl roll STACK a.*-u stylus-agent`"
+    ):
+        healthy_look(palette.client(), wanted(appliance=True))
+    with pytest.raises(PendingError) as caught:
+        healthy_look(palette.client(), wanted())
+    assert "cidata" not in str(caught.value)
+    assert "spectro-stylus-agent" in str(caught.value)
+    palette.add("a", labels=labels())
+    found = healthy_look(palette.client(), wanted(appliance=True))
+    assert healthy_diff(found, wanted(appliance=True)) == []
+
+
 @pytest.mark.row("A21")
 @pytest.mark.parametrize(
     ("record", "words"),
