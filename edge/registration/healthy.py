@@ -7,7 +7,7 @@ Once stored, the same look is the drift detection: a stored status other than `h
 
 from __future__ import annotations
 
-from edge.appliance.minimum import judge_machine
+from edge.appliance.minimum import judge_machine, judge_size
 from edge.errors import PaletteError, PendingError
 from edge.palette import EdgeHostRecord, PaletteClient, RefusedError, UnavailableError, parse_time
 from edge.registration.access import pending_while_unavailable
@@ -171,6 +171,8 @@ def _judge(client: PaletteClient, record: EdgeHostRecord | None, inputs: Props) 
         raise _not_this_one(record, "carries the tags of another registration, or none yet")
     if not _is_since(record, text(inputs, "since")):
         raise _not_this_one(record, "is older than this registration")
+    if _is_appliance(inputs):
+        judge_size(record)
     if record.state not in _ACCEPTED_STATES or record.health != HEALTHY:
         told = f" Palette says: {record.health_message}." if record.health_message else ""
         raise PendingError(
@@ -179,7 +181,7 @@ def _judge(client: PaletteClient, record: EdgeHostRecord | None, inputs: Props) 
             where=host,
         )
     _judge_version(record, text(inputs, "wantedVersion"))
-    if flag(inputs, "appliance"):
+    if _is_appliance(inputs):
         judge_machine(record, text(inputs, "hostAddress"))
     return record
 
