@@ -13,7 +13,7 @@ Props = dict[str, Input[object]]
 
 
 class InstallerIsoCheck(Resource, module="edge", name="InstallerIsoCheck"):
-    """Looks whether an installer ISO lies where the image says, with its size. Output: `place`, `[datastore] path`.
+    """Looks whether an installer ISO lies where the image says (`place`, `[datastore] path`), with its size.
 
     Fails with one error before there is a VM. Delete does nothing: the ISO belongs to the build.
     """

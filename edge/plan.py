@@ -174,6 +174,8 @@ def _at_taken_address(plan: HostPlan, other: str | None) -> HostPlan:
 def _gone(name: str, facts: Mapping[str, Any]) -> HostPlan:
     if isinstance(facts.get("vm"), Mapping):
         why = "no longer in the settings: its VM is destroyed with its disk, its record removed"
+    elif isinstance(facts.get("appliance"), Mapping):
+        why = "no longer in the settings: its record is removed; the machine runs on, and registers again if it can"
     else:
         why = "no longer in the settings: uninstalled, its record removed"
     return HostPlan(name, "gone", False, False, why)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from edge.errors import RollError
 from edge.findings import Finding
+from edge.images.installed import ISO, ISO_WORD, appliance_changes
 from edge.settings import HostSettings, StackSettings
 from edge.vm.changes import changes, with_new_machine
 
@@ -143,9 +144,11 @@ def chosen(settings: StackSettings, names: Sequence[str], *, every: bool) -> tup
 def outdated(settings: StackSettings, name: str, facts: Facts) -> str:
     """Return in which way a host is older than the release, "" when it is not.
 
-    A virtual machine is made from a template, which it keeps until it is rolled; of an existing machine only the release
-    of its last deployment is known.
+    A virtual machine is made from a template, and an appliance from an image; it keeps that until it is rolled. Of an
+    existing machine only the release of its last deployment is known.
     """
+    if settings.site.hosts[name].mode == "appliance":
+        return _outdated_appliance(settings, settings.host_view(name), facts)
     vm = settings.host_view(name).vm
     if vm is not None:
         wanted = str(vm.template)
@@ -155,6 +158,18 @@ def outdated(settings: StackSettings, name: str, facts: Facts) -> str:
         return "" if same else f"made from {has or 'an unknown template'}, the release wants {wanted}"
     has = str(facts.get("release", ""))
     return "" if has == settings.release.id else f"release {has or 'unknown'} -> {settings.release.id}"
+
+
+def _outdated_appliance(settings: StackSettings, host: HostSettings, facts: Facts) -> str:
+    """Return which other ISO an appliance was installed from, "" where it is the same one.
+
+    Where only a run knows the ISO (the image of another stack that the release does not record), that run left the word.
+    """
+    known = facts.get("appliance")
+    if not isinstance(known, Mapping) or not known.get("isoSha256"):
+        return "installed from an unknown ISO"
+    iso = next((one for one in appliance_changes(facts, host, settings) if one.key in (ISO, ISO_WORD)), None)
+    return "" if iso is None else f"installed from ISO {iso.was}, the release wants {iso.wanted}"
 
 
 def _last(path: str) -> str:
@@ -218,7 +233,9 @@ def arrived(roll: HostRoll, facts: Facts | None) -> Finding | None:
 def says(host: HostSettings, roll: HostRoll, facts: Facts) -> str:
     """Return in one line what will happen to a host."""
     line = f"{host.name}: generation {reached(facts)} -> {roll.generation}; "
-    if host.vm is None:
+    if host.mode == "appliance":
+        line += _installed_anew(host)
+    elif host.vm is None:
         line += "the agent and its record are removed and installed again; the machine reboots once; packages stay"
     else:
         line += f"the machine is destroyed with its disk and made again from {host.vm.template}"
@@ -227,6 +244,16 @@ def says(host: HostSettings, roll: HostRoll, facts: Facts) -> str:
             line += "; its `adopt:` line goes" + (", and `hostKey:` with it" if host.host_key else "")
     line += _address(host, facts)
     return line + ("; IT BELONGS TO A CLUSTER, and `force` is set" if facts.get("state") == "in-use" else "")
+
+
+def _installed_anew(host: HostSettings) -> str:
+    if host.vm is not None:
+        return "the machine is destroyed with its disk, and another one installs itself from the installer ISO"
+    hours = host.install_timeout.total_seconds() / 3600
+    return (
+        "its record is removed; SOMEBODY BOOTS IT from the installer ISO, which erases its disk, with the host's own ISO in"
+        f" a second drive: the run says where both are, and waits {hours:g} h"
+    )
 
 
 def _address(host: HostSettings, facts: Facts) -> str:

@@ -9,6 +9,7 @@ switched on here that still has the installer in a drive.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,15 +18,20 @@ from edge.errors import HostError, PendingError
 from edge.registration.values import changed, text
 from edge.site_iso import content_digest, site_iso
 from edge.vcenter import media
-from edge.vcenter.media import BOOT_DISK_FIRST, MARK_PREFIX, VmView, VsphereMedia
+from edge.vcenter.media import BOOT_DISK_FIRST, VmView, VsphereMedia
+from edge.vcenter.model import REGISTRATION_KEY
 
 Props = Mapping[str, Any]
 Outputs = dict[str, Any]
 Secret = Callable[[str], str | None]
 
 # The mark says for which registration the VM was prepared.
-MARK = f"{MARK_PREFIX}registration"
+MARK = REGISTRATION_KEY
 _SHORT = 12
+_PREFIX = "edge-hosts-cidata-"
+# A look ends within some two seconds: a step that would begin later than this is left to the next one.
+_LOOK_SECONDS = 0.8
+_BEGAN: dict[str, float] = {}
 _IDENTITY = ("host", "owner", "generation", "uuid", "epoch")
 _STORED = (*_IDENTITY, "vcenter", "datacenter")
 _ROLL = "raise its generation: `python -m edgectl roll STACK {host}` makes and installs the machine anew"
@@ -37,7 +43,7 @@ _INSTALLING = (
 
 def create(props: Props, secret: Secret) -> Outputs:
     """Bring the VM to its first boot. Raises PendingError while it installs, HostError or VcenterError when it cannot."""
-    with media.open_media(media.access_of(props["vcenter"], secret)) as live:
+    with media.opened(props["vcenter"], secret, text(props, "host")) as live:
         return _advance(live, props)
 
 
@@ -51,14 +57,16 @@ def diff(olds: Props, news: Props) -> list[str]:
 
 def update(olds: Props, news: Props, secret: Secret) -> Outputs:
     """Follow another machine or registration. Raises HostError for a new registration on an installed machine."""
-    same = text(olds, "uuid") == text(news, "uuid")
-    with media.open_media(media.access_of(news["vcenter"], secret)) as live:
-        if same and text(olds, "epoch") == text(news, "epoch"):
-            return {**_kept(news), **{key: olds[key] for key in ("site_iso", "site_digest") if key in olds}}
-        if not same and text(olds, "site_iso"):
-            # The machine before was never healthy: its own ISO is still on the datastore.
-            live.delete_file(text(olds, "datacenter"), text(olds, "site_iso"))
-        return _advance(live, news)
+    same = text(olds, "uuid").lower() == text(news, "uuid").lower()
+    if same and text(olds, "epoch") == text(news, "epoch"):
+        return {**_kept(news), **{key: olds[key] for key in ("site_iso", "site_digest") if key in olds}}
+    made = create(news, secret)
+    left = text(olds, "site_iso")
+    if not same and left and left != made["site_iso"]:
+        # Perhaps the machine before was never healthy. It is gone, and it may have been in another vCenter.
+        with media.opened(olds["vcenter"], secret, text(news, "host")) as live:
+            live.delete_file(text(olds, "datacenter"), left)
+    return made
 
 
 def read(props: Props, _secret: Secret) -> Outputs | None:
@@ -68,13 +76,35 @@ def read(props: Props, _secret: Secret) -> Outputs | None:
 
 def delete(props: Props, secret: Secret) -> None:
     """Delete the host's own ISO if it is still on the datastore: it holds the registration token."""
-    if not text(props, "site_iso"):
+    place, host = text(props, "site_iso"), text(props, "host")
+    if not place:
         return
-    with media.open_media(media.access_of(props["vcenter"], secret)) as live:
-        view = live.vm(text(props, "uuid"))
-        if view is not None and text(props, "site_iso") in view.drives:
-            live.set_drives(view.uuid, ["" if iso == text(props, "site_iso") else iso for iso in view.drives])
-        live.delete_file(text(props, "datacenter"), text(props, "site_iso"))
+    try:
+        with media.opened(props["vcenter"], secret, host) as live:
+            remove(live, text(props, "uuid"), text(props, "datacenter"), place)
+    except PendingError as error:
+        # The engine does not repeat a delete.
+        problem = error.message.removeprefix(PendingError.PREFIX)
+        raise _wrong(host, problem, f"run the same command again; {error.remedy or 'vCenter is at work'}") from None
+
+
+def remove(live: VsphereMedia, uuid: str, datacenter: str, place: str) -> None:
+    """Take an ISO out of the drives of a VM and delete it. A drive that holds another one is left alone."""
+    view = live.vm(uuid)
+    if view is not None and place in view.drives:
+        live.set_drives(view.uuid, ["" if iso == place else iso for iso in view.drives])
+    live.delete_file(datacenter, place)
+
+
+def own_isos(view: VmView) -> list[str]:
+    """Return the ISOs in the drives of a VM that this module has put there."""
+    return [iso for iso in view.drives if _name(iso).startswith(_PREFIX)]
+
+
+def left_over(live: VsphereMedia, datacenter: str, view: VmView, wanted: str = "") -> list[str]:
+    """Return the hosts' own ISOs in the folder of a VM that are not `wanted`: killed runs leave them."""
+    names = (name for name in live.files(datacenter, view.folder) if name.startswith(_PREFIX))
+    return sorted(place for name in names if (place := _inside(view.folder, name)) != wanted)
 
 
 def _kept(props: Props) -> Outputs:
@@ -91,10 +121,9 @@ def _advance(live: VsphereMedia, props: Props) -> Outputs:
         raise _wrong(host, f"its VM {view.name} is suspended.", "resume it in the vCenter, and run again")
     marked = view.marks.get(MARK, "")
     if marked and marked != text(props, "epoch"):
-        problem = (
-            "it is installed with another registration: its record in Palette was removed or is not the one of then."
-        )
-        raise _wrong(host, f"{problem} An appliance registers at its first boot only.", _ROLL.format(host=host))
+        problem = "it was installed with another registration, and an appliance registers at its first boot only."
+        remedy = f"if its record is there by now, `pulumi refresh` and `pulumi up` take it over; else {_ROLL}"
+        raise _wrong(host, problem, remedy.format(host=host))
     if view.power == "on":
         if not marked:
             _still_installing(view, props)
@@ -105,7 +134,11 @@ def _advance(live: VsphereMedia, props: Props) -> Outputs:
 def _still_installing(view: VmView, props: Props) -> None:
     host, installer = text(props, "host"), text(props, "installer")
     if installer in view.drives:
-        raise PendingError(f"edge host {host} installs itself from {installer}.", remedy=_INSTALLING, where=host)
+        began = _BEGAN.setdefault(view.uuid, time.monotonic())
+        minutes = int((time.monotonic() - began) // 60)
+        words = f"edge host {host} installs itself from {installer} (watched for {minutes} min)."
+        remedy = f"{_INSTALLING}; when the cause is removed, {_ROLL.format(host=host)}"
+        raise PendingError(words, remedy=remedy, where=host)
     raise _wrong(
         host,
         f"its VM {view.name} runs, but the installer's medium was taken out by somebody before it had switched itself off.",
@@ -115,30 +148,61 @@ def _still_installing(view: VmView, props: Props) -> None:
 
 def _first_boot(live: VsphereMedia, view: VmView, props: Props) -> Outputs:
     """Prepare a VM that is off, and switch it on. Each step is found done when it is repeated."""
-    if len(view.drives) < 2:
-        problem = f"its VM {view.name} has {len(view.drives)} CD-ROM drives and needs two."
-        raise _wrong(text(props, "host"), problem, _ROLL.format(host=text(props, "host")))
+    ends, host = time.monotonic() + _LOOK_SECONDS, text(props, "host")
     place, datacenter = _place(view, props), text(props, "datacenter")
-    wanted = ("", place, *("" for _ in view.drives[2:]))
-    ready = view.marks.get(MARK) == text(props, "epoch") and tuple(view.drives) == wanted
+    wanted = _drives(view, place, text(props, "installer"), host)
+    ready = view.marks.get(MARK) == text(props, "epoch") and list(view.drives) == wanted
     if not ready or view.boot_order != BOOT_DISK_FIRST:
-        if live.file_size(datacenter, place) is None:
-            live.put_file(datacenter, place, site_iso(text(props, "user_data")))
+        # Written whether it is there or not: an upload that was cut off leaves half a file of the same name.
+        live.put_file(datacenter, place, site_iso(text(props, "user_data")))
         live.set_drives(view.uuid, wanted, BOOT_DISK_FIRST, {MARK: text(props, "epoch")})
+        _in_time(ends, host, "its drives are changed; it is cleaned up and switched on next")
+    for other in left_over(live, datacenter, view, place):
+        live.delete_file(datacenter, other)
+    _in_time(ends, host, "it is switched on next")
     live.power_on(view.uuid)
-    return _done(props, view)
+    return {**_kept(props), "site_iso": place, "site_digest": core_digest(text(props, "user_data"))}
+
+
+def _in_time(ends: float, host: str, words: str) -> None:
+    if time.monotonic() > ends:
+        raise PendingError(f"edge host {host}: {words}.", where=host)
+
+
+def _drives(view: VmView, place: str, installer: str, host: str) -> list[str]:
+    """Return what the drives hold before the first boot: no installer, the own ISO in the second one, else in the only one."""
+    if not view.drives:
+        raise _wrong(host, f"its VM {view.name} has no CD-ROM drive.", _ROLL.format(host=host))
+    kept = ["" if iso == installer or iso in own_isos(view) else iso for iso in view.drives]
+    at = min(1, len(kept) - 1)
+    # Whatever else somebody put into the first drive could boot, too.
+    return [place if number == at else "" if number == 0 else iso for number, iso in enumerate(kept)]
 
 
 def _place(view: VmView, props: Props) -> str:
     """Return where the host's own ISO lies: in the VM's own folder, which every kind of datastore has."""
     digest = content_digest(text(props, "user_data"))[:_SHORT]
-    folder = view.folder if view.folder.endswith("]") else f"{view.folder}/"
-    return f"{folder}{' ' if folder.endswith(']') else ''}edge-hosts-cidata-{digest}.iso"
+    return _inside(view.folder, f"{_PREFIX}{digest}.iso")
+
+
+def _inside(folder: str, name: str) -> str:
+    return f"{folder} {name}" if folder.endswith("]") else f"{folder}/{name}"
+
+
+def _name(place: str) -> str:
+    return place.rpartition("/")[2].rpartition("] ")[2]
 
 
 def _done(props: Props, view: VmView) -> Outputs:
-    digest = core_digest(text(props, "user_data"))
-    return {**_kept(props), "site_iso": _place(view, props), "site_digest": digest}
+    """Return the outputs of a VM that runs with the mark: what is in its drive, not what would be put there now.
+
+    A run that was killed may have booted it with another token or other settings; `site_digest` is "" then, not known.
+    """
+    _BEGAN.pop(view.uuid, None)
+    own = own_isos(view)
+    known = _place(view, props) in own
+    digest = core_digest(text(props, "user_data")) if known else ""
+    return {**_kept(props), "site_iso": own[0] if own else "", "site_digest": digest}
 
 
 def _wrong(host: str, message: str, remedy: str) -> HostError:

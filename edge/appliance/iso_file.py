@@ -1,12 +1,14 @@
 """What the resource SiteIsoFile does: the own ISO of a bare-metal appliance, as a file where the program runs.
 
 Somebody carries it to the machine, as virtual medium or on a stick. It holds the registration token and the host's private
-key: only its user may read it, and it is deleted when the host is healthy.
+key: only its user may read it, and it is deleted when the host is healthy. A small file beside it says that the ISO is still
+waited for; without that, one that is missing was taken away on purpose, or was made where another machine runs the program.
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,11 +31,8 @@ def create(props: Props, _secret: Secret) -> Outputs:
     data = site_iso(text(props, "user_data"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        partial = path.with_suffix(".partial")
-        partial.unlink(missing_ok=True)
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            stream.write(data)
-        partial.replace(path)
+        _write(_mark(path), text(props, "epoch").encode())
+        _write(path, data)
     except OSError as error:
         where = f"edge host {text(props, 'host')}"
         raise HostError(
@@ -51,19 +50,62 @@ def diff(olds: Props, news: Props) -> list[str]:
 
 
 def update(olds: Props, news: Props, secret: Secret) -> Outputs:
-    """Write the file anew; one in another place is deleted."""
+    """Write the file anew, for another machine or one that has not read it yet; one in another place is deleted.
+
+    Raises HostError for another registration of a machine that has read its ISO: it registers at its first boot only.
+    """
+    path, host = Path(text(olds, "path")), text(news, "host")
+    if not changed(olds, news, ("generation",)) and not _mark(path).exists():
+        if changed(olds, news, ("epoch",)):
+            raise HostError(
+                "its registration was lost, and an appliance registers at its first boot only.",
+                remedy="if its record is there by now, `pulumi refresh` and `pulumi up` take it over; else raise its"
+                f" `generation` (`python -m edgectl roll STACK {host}`) and boot it with its new media",
+                where=f"edge host {host}",
+            )
+        kept = {key: value for key, value in olds.items() if key != "__provider"}
+        return {**kept, **{key: news[key] for key in _IDENTITY if news.get(key) is not None}}
     made = create(news, secret)
     if text(olds, "path") and text(olds, "path") != made["path"]:
-        Path(text(olds, "path")).unlink(missing_ok=True)
+        forget(path, text(olds, "host"))
     return made
 
 
 def read(props: Props, _secret: Secret) -> Outputs | None:
-    """Return what is stored. A file that is not there is no difference: it is deleted when the host is healthy."""
+    """Return what is stored; None when the file is missing that is still waited for, so that it is made again."""
+    path = Path(text(props, "path"))
+    if _mark(path).exists() and not path.exists():
+        return None
     return {key: value for key, value in props.items() if key != "__provider"}
 
 
 def delete(props: Props, _secret: Secret) -> None:
     """Delete the file; one that is gone already is no error."""
     if text(props, "path"):
-        Path(text(props, "path")).unlink(missing_ok=True)
+        forget(Path(text(props, "path")), text(props, "host"))
+
+
+def forget(path: Path, host: str) -> None:
+    """Delete the ISO of a host, and that it is waited for; gone already is fine. Raises HostError for another file."""
+    if path.name != f"{host}.iso":
+        raise HostError(f"{path} is not its own ISO, and stays.", remedy="delete it by hand", where=f"edge host {host}")
+    path.unlink(missing_ok=True)
+    _mark(path).unlink(missing_ok=True)
+
+
+def _mark(path: Path) -> Path:
+    return path.with_name(f"{path.name}.waits")
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file in one step, for its user only; whoever reads it sees the old one or the whole new one."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Literal
 
 from edge.images.facts import ImageFacts, IsoFile
+from edge.images.installed import ISO_WORD, USER_DATA, kind_of
 from edge.settings.palette import StaticNetwork
 from edge.settings.stack import HostSettings, StackSettings
 from edge.userdata import static_network
@@ -22,14 +23,13 @@ SCSI = "pvscsi"
 _RHEL = "9"
 # What an installed machine does not notice: where its ISO lies, and how large it is.
 _UNNOTICED = frozenset({"isoName", "isoSize", "isoStore", "isoDatastore", "isoPath", "isoPlaces", "scsiType"})
-_WORDS = {"isoSha256": "iso", "imageDigest": "image digest", "peVersion": "agent in the image", "guestId": "guest id"}
+_WORDS = {
+    "isoSha256": ISO_WORD,
+    "imageDigest": "image digest",
+    "peVersion": "agent in the image",
+    "guestId": "guest id",
+}
 _SHORT = 12
-USER_DATA = "its own user-data"
-
-
-def iso_kind(host: HostSettings) -> Power:
-    """Return the kind of ISO that a host boots: a VM is switched off after the installation, bare metal boots again."""
-    return "poweroff" if host.vm is not None else "reboot"
 
 
 def guest_id(image: ImageFacts) -> str:
@@ -45,7 +45,7 @@ def installer(host: HostSettings, settings: StackSettings, image: ImageFacts) ->
         return None
     vm = host.vm
     return image.file_for(
-        iso_kind(host),
+        kind_of(host),
         vcenter=settings.vcenter(vm.vcenter).server,
         datacenter=vm.datacenter,
         datastore=vm.datastore,
@@ -61,7 +61,7 @@ def wanted(
     `host_key` is the public half of its derived key, `store` the id of the datastore with its ISO ("" for bare metal).
     Raises SettingsError when the image has no ISO for this machine.
     """
-    iso = image.iso(iso_kind(host), "site.image")
+    iso = image.iso(kind_of(host), "site.image")
     network = static_network(host)
     made = MadeFrom(
         machine=host.machine,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from edge.appliance import boot, iso_file
 from edge.registration.values import changed, text
 from edge.vcenter import media
 
@@ -25,15 +26,19 @@ _STORED = ("name", "mode", "datacenter", "vcenter", *_IDENTITY)
 def create(props: Props, secret: Secret) -> Outputs:
     """Remove the ISO. Raises PendingError while something still holds the file. Output: `removed`, what was removed."""
     if text(props, "mode") == BARE:
-        Path(text(props, "path")).unlink(missing_ok=True)
+        iso_file.forget(Path(text(props, "path")), text(props, "host"))
         return {**_kept(props), "removed": text(props, "path")}
     place = text(props, "site_iso")
-    with media.open_media(media.access_of(props["vcenter"], secret)) as live:
-        view = live.vm(text(props, "uuid"))
+    uuid, datacenter = text(props, "uuid"), text(props, "datacenter")
+    with media.opened(props["vcenter"], secret, text(props, "host")) as live:
         # A medium that somebody else has put in is his own affair.
-        if view is not None and place in view.drives:
-            live.set_drives(view.uuid, ["" if iso == place else iso for iso in view.drives])
-        live.delete_file(text(props, "datacenter"), place)
+        if place:
+            boot.remove(live, uuid, datacenter, place)
+        view = live.vm(uuid)
+        if view is not None:
+            # What killed runs have left, in a drive or beside the VM's own files; each holds a token.
+            for other in sorted({*boot.own_isos(view), *boot.left_over(live, datacenter, view)}):
+                boot.remove(live, uuid, datacenter, other)
     return {**_kept(props), "removed": place}
 
 

@@ -19,15 +19,7 @@ _MIB_PER_GIB = 1024
 
 def judge_machine(record: EdgeHostRecord, address: str) -> None:
     """Raise PaletteError for a machine that is too small, or has another address than `address`."""
-    small = list(_small(record))
-    where = f"edge host {record.uid}"
-    if small:
-        least = f"{CPUS} CPUs, {MEMORY_GIB} GiB of memory and a disk of {DISK_GB} GB"
-        raise PaletteError(
-            f"its machine is too small: {', '.join(small)}; an appliance needs {least}.",
-            remedy="enlarge the machine, and run `pulumi up` again; a larger disk needs a raised generation too.",
-            where=where,
-        )
+    judge_size(record)
     if address and record.addresses and address not in record.addresses:
         raise PaletteError(
             f"it registered with {', '.join(record.addresses)} instead of {address}.",
@@ -35,7 +27,19 @@ def judge_machine(record: EdgeHostRecord, address: str) -> None:
                 "correct `staticNetwork` (the interface has another name?) or `address`, then raise the generation;"
                 " with `acceptDhcp`, correct the reservation."
             ),
-            where=where,
+            where=f"edge host {record.uid}",
+        )
+
+
+def judge_size(record: EdgeHostRecord) -> None:
+    """Raise PaletteError for a machine that is too small: it may never become healthy, so nobody waits for that."""
+    small = _small(record)
+    if small:
+        least = f"{CPUS} CPUs, {MEMORY_GIB} GiB of memory and a disk of {DISK_GB} GB"
+        raise PaletteError(
+            f"its machine is too small: {', '.join(small)}; an appliance needs {least}.",
+            remedy="enlarge the machine, and run `pulumi up` again; a larger disk needs a raised generation too.",
+            where=f"edge host {record.uid}",
         )
 
 

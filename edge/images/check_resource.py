@@ -23,14 +23,15 @@ _STORED = ("name", "host", "generation", "vcenter", "datacenter", "place", "sha2
 def create(props: Props, secret: Secret) -> Outputs:
     """Return the outputs when the file is there with its size (0 = any). Raises VcenterError when it is not."""
     place, size = text(props, "place"), int(props.get("size") or 0)
-    with media.open_media(media.access_of(props["vcenter"], secret)) as live:
+    with media.opened(props["vcenter"], secret, text(props, "host")) as live:
         found = live.file_size(text(props, "datacenter"), place)
     where = f"edge host {text(props, 'host')}"
     again = "let the stack that builds the image upload it again, and see `python -m edgectl images list`"
     if found is None:
         raise VcenterError(f"its installer ISO {place} is not there.", remedy=again, where=where)
-    if size and found != size:
-        problem = f"its installer ISO {place} has {found} bytes where the image says {size}."
+    if (size and found != size) or not found:
+        said = f"where the image says {size}" if size else "and is no ISO"
+        problem = f"its installer ISO {place} has {found} bytes {said}: an upload was cut off, or it is another file."
         raise VcenterError(problem, remedy=f"delete it there, and {again}", where=where)
     return {key: props[key] for key in _STORED if props.get(key) is not None}
 

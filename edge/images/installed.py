@@ -8,8 +8,13 @@ from typing import Any
 from edge.images.agree import recorded_isos
 from edge.settings import GivenImage, HostSettings, StackSettings
 from edge.settings.image import Power
-from edge.vm.changes import Change
+from edge.vm.changes import COMPARED, Change
 
+ISO = "installer ISO"
+# How the exported facts call another ISO; their word counts where only a run knows which one that is.
+ISO_WORD = "iso"
+# How the exported facts call a difference that only a run sees, because the user-data holds secrets.
+USER_DATA = "its own user-data"
 _NOTE = "an appliance is installed once; a new image reaches it by Palette's upgrade, or with the next generation"
 
 
@@ -28,16 +33,21 @@ def wanted_iso(settings: StackSettings, host: HostSettings) -> str:
 
 
 def appliance_changes(known: Mapping[str, Any], host: HostSettings, settings: StackSettings) -> Iterator[Change]:
-    """Yield what differs between an appliance's exported facts and what it would be installed from now."""
+    """Yield what differs between an appliance's exported facts and what it would be installed from now.
+
+    Its user-data is compared by every run, which leaves the answer in the facts.
+    """
     facts = known.get("appliance")
     if host.mode != "appliance" or not isinstance(facts, Mapping):
         return
     was, wanted = facts.get("isoSha256"), wanted_iso(settings, host)
-    remedy, told = f"It comes with the next generation: `edgectl roll {host.name}`.", set[str]()
+    remedy = f"It comes with the next generation: `edgectl roll {host.name}`."
     if isinstance(was, str) and was and wanted and was != wanted:
-        yield Change("installer ISO", was[:12], wanted[:12], "new generation", _NOTE, remedy)
-        told = {"iso"}
-    # What the last run found: of the image it knew more than the settings say.
+        yield Change(ISO, was[:12], wanted[:12], "new generation", _NOTE, remedy)
+    # What the last run found. Where the settings know better by now, its word is old.
+    vm = known.get("vm")
+    told = {ISO_WORD} if wanted else set()
+    told |= COMPARED & vm.keys() if host.vm is not None and isinstance(vm, Mapping) else set()
     waits = facts.get("waits")
     for word in waits if isinstance(waits, list) else ():
         change, arrow, after = str(word).partition(" -> ")

@@ -7,7 +7,7 @@ Once stored, the same look is the drift detection: a stored status other than `h
 
 from __future__ import annotations
 
-from edge.appliance.minimum import judge_machine
+from edge.appliance.minimum import judge_machine, judge_size
 from edge.errors import PaletteError, PendingError
 from edge.palette import EdgeHostRecord, PaletteClient, RefusedError, UnavailableError, parse_time
 from edge.registration.access import pending_while_unavailable
@@ -56,7 +56,13 @@ _SINGLE_SECONDS = 90.0
 
 _NEVER_SEEN = (
     "check that the registration token is active and not expired, that palette.project exists, and on the host"
-    " `journalctl -u spectro-stylus-agent`; Palette itself reports no error for a wrong token or project"
+    " `journalctl -u {unit}`; Palette itself reports no error for a wrong token or project"
+)
+
+# An appliance reads its own ISO at the first boot only, so what was missing then stays missing.
+_APPLIANCE = (
+    "look at its console whether it has booted from its disk, and whether its own ISO (volume cidata) was in a drive at that"
+    " first boot: it is read only then, so a host that missed it is made anew, `edgectl roll STACK {host}`. If it was there, "
 )
 
 _NO_PROJECT = "name `palette.project`, unless the registration token has a default project; "
@@ -151,6 +157,9 @@ def _judge(client: PaletteClient, record: EdgeHostRecord | None, inputs: Props) 
     if record is None:
         where = f" in project {client.project_word}" if client.project_word else ", and no project is set"
         remedy = _NEVER_SEEN if client.project_word else _NO_PROJECT + _NEVER_SEEN
+        if _is_appliance(inputs):
+            remedy = _APPLIANCE + remedy
+        remedy = remedy.format(unit=_unit(inputs), host=host)
         raise PendingError(f"edge host {host} has not registered yet{where}.", remedy=remedy + ".", where=host)
     identity = identity_of(record)
     if identity.epoch == text(inputs, "epoch"):
@@ -162,17 +171,28 @@ def _judge(client: PaletteClient, record: EdgeHostRecord | None, inputs: Props) 
         raise _not_this_one(record, "carries the tags of another registration, or none yet")
     if not _is_since(record, text(inputs, "since")):
         raise _not_this_one(record, "is older than this registration")
+    if _is_appliance(inputs):
+        judge_size(record)
     if record.state not in _ACCEPTED_STATES or record.health != HEALTHY:
         told = f" Palette says: {record.health_message}." if record.health_message else ""
         raise PendingError(
             f"{place(host)} is registered but not healthy yet ({record.status}).{told}",
-            remedy="look at `journalctl -u spectro-stylus-agent` on the host, and at its way out to Palette.",
+            remedy=f"look at `journalctl -u {_unit(inputs)}` on the host, and at its way out to Palette.",
             where=host,
         )
     _judge_version(record, text(inputs, "wantedVersion"))
-    if flag(inputs, "appliance"):
+    if _is_appliance(inputs):
         judge_machine(record, text(inputs, "hostAddress"))
     return record
+
+
+def _is_appliance(inputs: Props) -> bool:
+    return flag(inputs, "appliance")
+
+
+def _unit(inputs: Props) -> str:
+    """Return the unit of the agent, which has another name in Appliance Mode."""
+    return "stylus-agent" if _is_appliance(inputs) else "spectro-stylus-agent"
 
 
 def _judge_version(record: EdgeHostRecord, wanted: str) -> None:

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from edge.vcenter.errors import TrustError, VcenterError
+from edge.vcenter.errors import AwayError, TrustError, VcenterError
 
 PORT = 443
 
@@ -121,4 +121,4 @@ def problem_with(server: str, problem: str) -> VcenterError:
     remedy = "check `server` (NAME or NAME:PORT), DNS, and that this machine may reach it (tcp 443)"
     if "TLS" in problem:
         return TrustError(f"{problem}.", remedy=remedy, where=f"vCenter {server}")
-    return VcenterError(f"{problem}.", remedy=remedy, where=f"vCenter {server}")
+    return AwayError(f"{problem}.", remedy=remedy, where=f"vCenter {server}")

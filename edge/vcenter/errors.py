@@ -19,3 +19,7 @@ class ExpiredError(VcenterError):
 
 class TrustError(VcenterError):
     """The certificate of a vCenter cannot be trusted."""
+
+
+class AwayError(VcenterError):
+    """A vCenter did not answer; worth asking again."""

@@ -68,6 +68,7 @@ def _uses(settings: StackSettings, place: Place) -> list[str]:
         "datastoreCluster": place.vm.datastore_cluster is not None,
         "tags": bool(place.vm.tags),
         "attributes": bool(place.vm.attributes),
+        "appliance": place.host.mode == "appliance",
     }
     return [name for name, used in asked.items() if used]
 

@@ -7,12 +7,13 @@ way from an installed disk to the first boot is done here, in single short calls
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from edge.vcenter.errors import VcenterError
+from edge.errors import PendingError
+from edge.vcenter.errors import AwayError, VcenterError
 
 Power = Literal["on", "off", "suspended"]
 BOOT_DISK_FIRST = ("disk", "cdrom")
@@ -116,3 +117,13 @@ def open_media(access: VcenterAccess) -> AbstractContextManager[VsphereMedia]:
     from edge.vcenter.media_soap import SoapMedia  # pyVmomi takes half a second to import
 
     return SoapMedia(access)
+
+
+@contextmanager
+def opened(vcenter: Mapping[str, object], secret: Callable[[str], str | None], host: str) -> Iterator[VsphereMedia]:
+    """Yield a login for a resource of a host. A vCenter that does not answer just now is PendingError, not the end."""
+    try:
+        with open_media(access_of(vcenter, secret)) as live:
+            yield live
+    except AwayError as error:
+        raise PendingError(f"{error.where} {error.message}", remedy=error.remedy, where=host) from None

@@ -1,332 +1,286 @@
-"""Files and CD-ROM drives of a real vCenter, in single short calls: the adapter of `edge.vcenter.media` over its API.
+"""The port to a vCenter's media, over its SOAP interface and its `/folder` service. Short calls: nothing waits for long.
 
-A login is kept for the next call of the same process, because a look at a VM is shorter than a login. A task that vCenter
-does not finish at once is no reason to wait here: whoever asked is told "not yet", and looks again.
-Sources: vSphere Web Services API (VirtualMachine, FileManager, HostDatastoreBrowser, SessionManager).
+A task that is not done after about a second is left to itself, and PendingError says so: the next look sees where it is.
+Privileges, beside System.View and System.Read: stated at each call, all in `edge.vcenter.privileges` (vSphere Web Services
+API reference, `ReconfigVM_Task`, `FileManager`, `HostDatastoreBrowser`; programming guide, HTTP access to files).
 """
 
 from __future__ import annotations
 
-import atexit
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
-from urllib.parse import quote
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
 
 import httpx
 from pyVmomi import vim
 
 from edge.errors import PendingError
-from edge.settings.access import SecretRef
-from edge.settings.vsphere import Vcenter
-from edge.vcenter import media_spec, properties
-from edge.vcenter.errors import VcenterError
-from edge.vcenter.media import Power, Ticket, VcenterAccess, VmView
-from edge.vcenter.session import Limits, Session
+from edge.vcenter import media_spec as spec
+from edge.vcenter import properties
+from edge.vcenter.errors import AwayError, VcenterError
+from edge.vcenter.media import Ticket, VcenterAccess, VmView
+from edge.vcenter.media_places import Places
+from edge.vcenter.media_pool import POOL, Pool
+from edge.vcenter.media_ticket import ticket_for
+from edge.vcenter.session import Session
 
-_SPEC: Any = vim.SessionManager.HttpServiceRequestSpec
-_LIMITS = Limits(connect=5.0, answer=15.0, whole=86400.0)
-# The provider serves four calls at a time, so none of them waits longer for a task than this.
-_PATIENCE, _PACE = 1.2, 0.1
-# vCenter ends an idle session after half an hour; a process that looks again does so within seconds.
-_KEPT_SECONDS = 60.0
-_VM_PROPERTIES = (
-    "name", "runtime.powerState", "runtime.question", "config.hardware.device", "config.bootOptions",
-    "config.extraConfig", "config.files.vmPathName",
-)  # fmt: skip
-_POWERS: Mapping[str, Power] = {"poweredOn": "on", "poweredOff": "off", "suspended": "suspended"}
-
-
-class _Idle:
-    """Logins of this process that nobody uses at the moment, by whom they belong to."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._free: dict[VcenterAccess, list[tuple[float, Session]]] = {}
-
-    def take(self, access: VcenterAccess) -> Session | None:
-        """Return a fresh one, None when there is none; those that are too old are closed."""
-        with self._lock:
-            free = self._free.pop(access, [])
-            now = time.monotonic()
-            fresh = [one for one in free if now - one[0] < _KEPT_SECONDS]
-            taken = fresh.pop() if fresh else None
-            if fresh:
-                self._free[access] = fresh
-        for when, session in free:
-            if now - when >= _KEPT_SECONDS:
-                session.close()
-        return taken[1] if taken else None
-
-    def give(self, access: VcenterAccess, session: Session) -> None:
-        """Keep one for the next call."""
-        with self._lock:
-            self._free.setdefault(access, []).append((time.monotonic(), session))
-
-    def close(self) -> None:
-        """Log all of them out."""
-        with self._lock:
-            sessions = [session for free in self._free.values() for _, session in free]
-            self._free.clear()
-        for session in sessions:
-            session.close()
-
-
-_IDLE = _Idle()
-atexit.register(_IDLE.close)
+T = TypeVar("T")
+TASK_SECONDS = 1.2
+_PACE = 0.1
+_VM: Any = vim.VirtualMachine
+_BROWSER: Any = vim.host.DatastoreBrowser
+_GONE = (vim.fault.FileNotFound, vim.fault.NotFound, vim.fault.InvalidDatastore)
+_BUSY = (vim.fault.TaskInProgress, vim.fault.ConcurrentAccess)
+_LOCKED = (vim.fault.FileLocked, vim.fault.CannotAccessFile, vim.fault.CannotDeleteFile, vim.fault.ResourceInUse)
+_RIGHTS = "give the user Datastore.FileManagement and Datastore.Browse on the datastore"
 
 
 class SoapMedia:
-    """A login to one vCenter, for a `with`. Methods and errors are those of `edge.vcenter.media.VsphereMedia`.
+    """A login to a vCenter, for the length of a `with`; it is kept for the next one for some seconds.
 
-    Rights on the VM's folder: VirtualMachine.Interact.SetCDMedia, .DeviceConnection, .PowerOn, .AnswerQuestion,
-    VirtualMachine.Config.EditDevice, .Settings, .AdvancedConfig; on the datastore: Datastore.Browse, .FileManagement.
+    One object is used by one thread. Opening raises VcenterError that says why it cannot, AwayError when nobody answers.
     """
 
-    def __init__(self, access: VcenterAccess) -> None:
-        self._access = access
-        self._session: Session | None = None
+    def __init__(self, access: VcenterAccess, pool: Pool = POOL, task_seconds: float = TASK_SECONDS) -> None:
+        self._access, self._pool, self._seconds = access, pool, task_seconds
 
-    def __enter__(self) -> SoapMedia:
-        self._session = _IDLE.take(self._access)
-        if self._session is None:
-            session = Session(_settings(self._access), self._access.password, _LIMITS)
-            session.open()
-            self._session = session
+    def __enter__(self) -> Self:
+        self._live = self._pool.take(self._access)
+        self._places = Places(self._live)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_exc: object) -> None:
-        session, self._session = self._session, None
-        if session is None:
-            return
-        # What went wrong may be the session itself; a task that goes on is nothing wrong.
-        if kind is None or issubclass(kind, PendingError):
-            _IDLE.give(self._access, session)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A login that was cut off in an answer is of no use to the next one.
+        if isinstance(error, AwayError):
+            self._live.close()
         else:
-            session.close()
+            self._pool.give(self._access, self._live)
 
     @property
-    def _live(self) -> Session:
-        assert self._session is not None, "used outside of its `with`"
-        return self._session
+    def _where(self) -> str:
+        return self._live.where
 
     def vm(self, uuid: str) -> VmView | None:
-        """Return a VM by its BIOS uuid, None when there is none."""
-        found = self._look(uuid)
-        if found is None:
-            return None
-        got = found[1]
-        return VmView(
-            uuid=uuid,
-            name=str(got.get("name") or ""),
-            power=_POWERS.get(str(got.get("runtime.powerState")), "off"),
-            drives=tuple(media_spec.iso_in(one) for one in media_spec.drives(_devices(got))),
-            boot_order=media_spec.boot_order(got.get("config.bootOptions")),
-            folder=str(got.get("config.files.vmPathName") or "").rpartition("/")[0],
-            marks=media_spec.marks(got.get("config.extraConfig") or ()),
-        )
+        """Return a VM by its BIOS uuid, None when there is none. Needs nothing but reading."""
+        found = self._found(uuid)
+        return None if found is None else spec.view(uuid, found[1])
 
     def set_drives(
         self, uuid: str, isos: Sequence[str], boot_order: Sequence[str] = (), marks: Mapping[str, str] | None = None
     ) -> None:
-        """Put these ISOs into the drives in order, and set boot order and marks; one reconfiguration.
+        """Put these ISOs into the drives in order ("" empties one), set boot order and marks if given; one reconfiguration.
 
-        A guest that holds its medium asks a question of vCenter: it is answered with yes.
+        A drive that the guest holds locked is opened all the same: the question about it is answered with yes. Needs
+        VirtualMachine.Interact.SetCDMedia, .DeviceConnection and .AnswerQuestion, VirtualMachine.Config.EditDevice,
+        .Settings and .AdvancedConfig, and Datastore.Browse where the ISO lies.
         """
-        machine, got = self._known(uuid)
-        spec = media_spec.change(str(got.get("name")), _devices(got), isos, boot_order, marks or {})
-        what = f"the drives of {got.get('name')}"
-        self._task(what, lambda: machine.ReconfigVM_Task(spec), asks=machine)
+        machine, got = self._needed(uuid)
+        name = str(got.get("name"))
+        change = spec.change(name, got.get("config.hardware.device") or (), isos, boot_order, marks or {})
+        self._done(lambda _: machine.ReconfigVM_Task(change), f"the VM {name}: changing its drives", machine)
 
     def power_on(self, uuid: str) -> None:
-        """Switch a VM on; one that is on already stays so."""
-        machine, got = self._known(uuid)
-        if str(got.get("runtime.powerState")) != "poweredOn":
-            self._task(f"switching {got.get('name')} on", lambda: machine.PowerOnVM_Task(None))
+        """Switch a VM on; one that is on stays so. Needs VirtualMachine.Interact.PowerOn."""
+        machine, got = self._needed(uuid)
+        if str(got.get("runtime.powerState")) == "poweredOn":
+            return
+        self._done(
+            lambda _: machine.PowerOnVM_Task(None), f"the VM {got.get('name')}: powering on", machine, _already_on
+        )
 
     def file_size(self, datacenter: str, path: str) -> int | None:
-        """Return the size of a file in bytes, None when it is not there."""
-        folder, name = media_spec.split(path)
-        return self._search(datacenter, folder, name).get(name)
+        """Return the size of a file in bytes, None when it is not there. Needs Datastore.Browse."""
+        folder, name = spec.split(path)
+        return self._listed(datacenter, folder, name).get(name)
 
     def files(self, datacenter: str, folder: str) -> Mapping[str, int]:
-        """Return the files of a folder, by name, with their sizes; nothing when the folder is missing."""
-        return self._search(datacenter, folder, "*")
+        """Return the files of a folder, by name, with their sizes; nothing when it is missing. Needs Datastore.Browse."""
+        return self._listed(datacenter, folder, "*")
 
     def put_file(self, datacenter: str, path: str, data: bytes) -> None:
-        """Write a small file over HTTPS, with the session's own login; its folder is made when it is missing."""
-        folder, _ = media_spec.split(path)
-        if not folder.endswith("]"):
-            self.make_folder(datacenter, folder)
-        url = self._url(datacenter, path)
-        cookie = self._live.ask(lambda content: content.sessionManager._stub.cookie)
-        with self._live.http() as client:
-            try:
-                answer = client.put(url, content=data, headers={"Cookie": str(cookie).split(";")[0]})
-            except httpx.HTTPError as error:
-                raise self._error(f"could not take {path} ({type(error).__name__}).", "run the same again") from error
-        if answer.status_code not in (200, 201, 204):
-            full = answer.status_code in (500, 507)
-            why = "make room on the datastore" if full else "check the right Datastore.FileManagement there"
-            raise self._error(f"refused to write {path} ({answer.status_code}).", f"{why}, and run again")
+        """Write a small file, over one of the same name; its folder is made when it is missing.
+
+        Sent through the vCenter, with the cookie of the login. Needs Datastore.FileManagement and Datastore.Browse.
+        """
+        status = self._put(datacenter, path, data)
+        if status in (404, 500):
+            # vCenter does not say what is missing; the folder is the likely part, and making it once more does no harm.
+            self.make_folder(datacenter, spec.split(path)[0])
+            status = self._put(datacenter, path, data)
+        if status not in (200, 201, 204):
+            words = {507: "the datastore is full", 401: "the login may not write", 403: "the user may not write"}
+            problem = f"refused to write {path}: {words.get(status, 'unexpected answer')} (status {status})."
+            fix = "make room on the datastore" if status == 507 else _RIGHTS
+            raise VcenterError(problem, remedy=fix, where=self._where)
 
     def delete_file(self, datacenter: str, path: str) -> None:
-        """Delete a file; one that is gone already is no error. Raises PendingError while something holds it."""
-        center = self._datacenter(datacenter)
-        try:
-            self._task(
-                f"deleting {path}",
-                lambda: self._live.ask(lambda content: content.fileManager.DeleteDatastoreFile_Task(path, center)),
-            )
-        except _FileGoneError:
+        """Delete a file; one that is gone already, with its datastore or not, is no error. Needs Datastore.FileManagement.
+
+        Raises PendingError while a machine holds it.
+        """
+        store, _ = spec.parts(path)
+        center = self._places.datacenter(datacenter, missing_ok=True)
+        if center is None or self._places.datastore(center, store, missing_ok=True) is None:
             return
+
+        def locked(fault: Any) -> bool:
+            if isinstance(fault, _LOCKED):
+                remedy = f"if this lasts, take {path} out of the drive of the VM that has it, or delete it by hand"
+                raise PendingError(f"{self._where}: {path} is still in use.", remedy=remedy)
+            return isinstance(fault, _GONE)
+
+        self._done(lambda content: content.fileManager.DeleteDatastoreFile_Task(path, center.ref), f"deleting {path}", None, locked)  # fmt: skip
 
     def make_folder(self, datacenter: str, path: str) -> None:
         """Make a folder and those above it; one that is there already is no error.
 
-        On vSAN the first level is an object of its own that only the namespace manager makes: then the error says so.
+        Needs Datastore.FileManagement; on a vSAN datastore, whose top folders are objects of their own, Datastore.Config.
         """
-        center = self._datacenter(datacenter)
+        store, relative = spec.parts(path)
+        if not relative:
+            return
+        center = self._places.datacenter(datacenter)
+        found = self._places.datastore(center, store)
+        top, _, below = relative.partition("/")
+        if found.kind.lower() == "vsan":
+            self._make(lambda content: content.datastoreNamespaceManager.CreateDirectory(found.ref, top, None))
+            if not below:
+                return
+        self._make(lambda content: content.fileManager.MakeDirectory(path, center.ref, True))
 
-        def make(content: Any) -> None:
+    def ticket(self, datacenter: str, path: str, method: Literal["GET", "PUT"]) -> Ticket:
+        """Return a ticket for one request. Needs Datastore.Browse to read, Datastore.FileManagement to write.
+
+        It is for an ESXi host that has the datastore, as the vSphere client does it, where a connection to one comes about;
+        else for the vCenter itself. Its certificate is the one that the vCenter knows of that host.
+        """
+        center = self._places.datacenter(datacenter)
+        store, relative = spec.parts(path)
+        return ticket_for(self._live, center, self._places.datastore(center, store), relative, method)
+
+    def _make(self, call: Callable[[Any], Any]) -> None:
+        def asked(content: Any) -> None:
             try:
-                content.fileManager.MakeDirectory(path, center, True)
+                call(content)
             except vim.fault.FileAlreadyExists:
                 return
 
+        self._live.ask(asked)
+
+    def _put(self, datacenter: str, path: str, data: bytes) -> int:
+        store, relative = spec.parts(path)
+        center = self._places.datacenter(datacenter)
+        self._places.datastore(center, store)
+        address = spec.address(self._live.vcenter.server, store, relative, center.path)
         try:
-            self._live.ask(make)
-        except VcenterError as error:
-            remedy = "make this folder on the datastore (on vSAN with `govc datastore.mkdir -namespace`), and run again"
-            raise self._error(f"could not make {path}: {error.message}", remedy) from error
+            with self._live.http() as client:
+                headers = {"Cookie": self._live.cookie, "Content-Type": "application/octet-stream"}
+                return client.put(address, content=data, headers=headers).status_code
+        except httpx.HTTPError as error:
+            raise self._live.told(error) from None
 
-    def ticket(self, datacenter: str, path: str, method: Literal["GET", "PUT"]) -> Ticket:
-        """Return a ticket for one request: a cookie that opens this address once, and nothing else."""
-        url = f"https://{self._access.server}{self._url(datacenter, path)}"
-        wanted = _SPEC(method=f"http{method.capitalize()}", url=url)
-        found = self._live.ask(lambda content: content.sessionManager.AcquireGenericServiceTicket(wanted))
-        return Ticket(url, {"Cookie": f"vmware_cgi_ticket={found.id}"}, media_spec.trusted(self._access))
+    def _listed(self, datacenter: str, folder: str, pattern: str) -> dict[str, int]:
+        center = self._places.datacenter(datacenter)
+        browser = self._places.datastore(center, spec.parts(folder)[0]).browser
+        wanted = spec.search(pattern)
+        found = self._done(
+            lambda _: browser.SearchDatastore_Task(folder, wanted), f"looking into {folder}", None, _is_gone
+        )
+        return {
+            str(one.path): int(one.fileSize or 0)
+            for one in getattr(found, "file", None) or ()
+            if not isinstance(one, _BROWSER.FolderInfo)
+        }
 
-    # -- how it is asked ---------------------------------------------------------------------------------------------
+    def _found(self, uuid: str) -> tuple[Any, Mapping[str, Any]] | None:
+        def question(content: Any) -> list[tuple[Any, Mapping[str, Any]]]:
+            machines = content.searchIndex.FindAllByUuid(None, uuid, True, False)
+            return properties.of(content, machines or (), _VM, spec.VM)
 
-    def _error(self, message: str, remedy: str) -> VcenterError:
-        return VcenterError(message, remedy=remedy, where=f"vCenter {self._access.server}")
+        found = self._live.ask(question)
+        if len(found) > 1:
+            names = ", ".join(sorted(str(got.get("name")) for _, got in found))
+            remedy = "give the copies a uuid of their own (`uuid.action = create`), or remove them"
+            raise VcenterError(f"has several VMs with the uuid {uuid}: {names}.", remedy=remedy, where=self._where)
+        return found[0] if found else None
 
-    def _look(self, uuid: str) -> tuple[Any, Mapping[str, Any]] | None:
-        def question(content: Any) -> tuple[Any, Mapping[str, Any]] | None:
-            machine = content.searchIndex.FindByUuid(None, uuid, True, False)
-            if machine is None:
-                return None
-            found = properties.of(content, [machine], vim.VirtualMachine, _VM_PROPERTIES)
-            return found[0] if found else None
-
-        return self._live.ask(question)
-
-    def _known(self, uuid: str) -> tuple[Any, Mapping[str, Any]]:
-        found = self._look(uuid)
+    def _needed(self, uuid: str) -> tuple[Any, Mapping[str, Any]]:
+        found = self._found(uuid)
         if found is None:
-            raise self._error(f"has no VM with the uuid {uuid} any more.", "run `pulumi refresh`, then `pulumi up`")
+            remedy = "run `pulumi refresh`, then `pulumi up`, which makes it again"
+            raise VcenterError(f"has no VM with the uuid {uuid} any more.", remedy=remedy, where=self._where)
         return found
 
-    def _datacenter(self, name: str) -> Any:
-        return self._datacenter_and_path(name)[0]
-
-    def _datacenter_and_path(self, name: str) -> tuple[Any, str]:
-        """Return a datacenter by its name, and its path below the root: folders of datacenters stand in it."""
-
-        def question(content: Any) -> tuple[Any, str] | None:
-            wanted = {vim.Datacenter: ("name", "parent"), vim.Folder: ("name", "parent")}
-            found = properties.below(content, content.rootFolder, wanted)
-            folders = {one._moId: got for one, got in found[vim.Folder]}
-            for one, got in found[vim.Datacenter]:
-                if got.get("name") == name:
-                    return one, media_spec.path_of(got, folders)
-            return None
-
-        answer = self._live.ask(question)
-        if answer is None:
-            raise self._error(f"has no datacenter {name!r}.", "correct `datacenter`")
-        return answer
-
-    def _url(self, datacenter: str, path: str) -> str:
-        place = self._datacenter_and_path(datacenter)[1]
-        store, inside = media_spec.parts(path)
-        return f"/folder/{quote(inside)}?dcPath={quote(place, safe='')}&dsName={quote(store, safe='')}"
-
-    def _search(self, datacenter: str, folder: str, pattern: str) -> dict[str, int]:
-        """Return what a datastore's browser finds in one folder."""
-        store, _ = media_spec.parts(folder + "/x" if not folder.endswith("]") else folder + " x")
-        center = self._datacenter(datacenter)
-
-        def browser(content: Any) -> Any:
-            stores = properties.of(content, [center], vim.Datacenter, ("datastore",))
-            listed = properties.of(content, stores[0][1].get("datastore") or (), vim.Datastore, ("name", "browser"))
-            return next((got["browser"] for _, got in listed if got.get("name") == store), None)
-
-        found = self._live.ask(browser)
-        if found is None:
-            raise self._error(f"has no datastore {store!r} in {datacenter}.", "correct `datastore`")
-        spec = media_spec.search(pattern)
-        try:
-            result = self._task(f"looking into {folder}", lambda: found.SearchDatastore_Task(folder, spec))
-        except _FileGoneError:
-            return {}
-        return {str(one.path): int(one.fileSize or 0) for one in getattr(result, "file", None) or ()}
-
-    def _task(self, what: str, start: Callable[[], Any], asks: Any = None) -> Any:
-        """Start a task and return its result. Raises PendingError when vCenter is not done with it at once."""
-        task = self._live.ask(lambda _content: start())
-        ends = time.monotonic() + _PATIENCE
-        while True:
-            got = self._live.ask(lambda content: properties.of(content, [task], vim.Task, ("info",)))
-            info = got[0][1].get("info") if got else None
-            state = str(getattr(info, "state", "success"))
+    def _done(
+        self, start: Callable[[Any], Any], what: str, machine: Any = None, fine: Callable[[Any], bool] | None = None
+    ) -> Any:
+        """Start a task and return its result if it ends soon. `fine` says of a fault that it is none, or raises."""
+        task = self._live.ask(_unless(start, fine))
+        ends = time.monotonic() + self._seconds
+        while task is not None:
+            state, result, fault = _state(self._live, task)
             if state == "success":
-                return getattr(info, "result", None)
+                return result
             if state == "error":
-                self._failed(what, getattr(info, "error", None))
-            if asks is not None:
-                self._answer(asks)
+                if fine is not None and fine(fault):
+                    return None
+                raise self._failed(fault, what)
+            _answer(self._live, machine)
             if time.monotonic() > ends:
-                raise PendingError(f"vCenter {self._access.server} is still at work on {what}", where=what)
+                raise PendingError(f"{self._where}: {what} goes on.", remedy="look at its tasks in the vSphere client")
             time.sleep(_PACE)
+        return None
 
-    def _answer(self, machine: Any) -> None:
-        """Answer the question whether a medium is taken from a guest that holds it; no other question is touched."""
-        found = self._live.ask(
-            lambda content: properties.of(content, [machine], vim.VirtualMachine, ("runtime.question",))
-        )
+    def _failed(self, fault: Any, what: str) -> Exception:
+        if isinstance(fault, _BUSY):
+            return PendingError(f"{self._where}: {what} waits for another task.", remedy="look at the VM's tasks")
+        error = self._live.told(fault) if isinstance(fault, Exception) else None
+        if isinstance(error, VcenterError):
+            return VcenterError(f"{what} failed: {error.message}", remedy=error.remedy, where=error.where)
+        return error or VcenterError(f"{what} failed.", remedy="look into its recent tasks", where=self._where)
+
+
+def _unless(start: Callable[[Any], Any], fine: Callable[[Any], bool] | None) -> Callable[[Any], Any]:
+    """Return the start of a task, which gives None when the call itself is refused with a fault that is none."""
+
+    def asked(content: Any) -> Any:
+        try:
+            return start(content)
+        except (*_GONE, *_LOCKED, vim.fault.InvalidPowerState) as fault:
+            if fine is not None and fine(fault):
+                return None
+            raise
+
+    return asked
+
+
+def _state(live: Session, task: Any) -> tuple[str, Any, Any]:
+    wanted = ("info.state", "info.error", "info.result")
+    found = live.ask(lambda content: properties.of(content, [task], vim.Task, wanted))
+    got = found[0][1] if found else {}
+    return str(got.get("info.state", "success")), got.get("info.result"), got.get("info.error")
+
+
+def _answer(live: Session, machine: Any) -> None:
+    """Answer the question about a locked drive with yes; every other question is a person's."""
+    if machine is None:
+        return
+
+    def asked(content: Any) -> None:
+        found = properties.of(content, [machine], _VM, ("runtime.question",))
         question = found[0][1].get("runtime.question") if found else None
-        if question is not None and (choice := media_spec.yes(question)) is not None:
-            self._live.ask(lambda _content: machine.AnswerVM(question.id, choice))
+        if question is not None and (choice := spec.yes(question)) is not None:
+            machine.AnswerVM(question.id, choice)
 
-    def _failed(self, what: str, error: Any) -> None:
-        """Raise what a failed task means: not yet for something in use, gone for a missing file, else one sentence."""
-        said = str(getattr(error, "localizedMessage", "") or getattr(error, "msg", "") or type(error).__name__)
-        said = said.strip().rstrip(".")
-        if isinstance(error, vim.fault.FileNotFound):
-            raise _FileGoneError(said, where=what)
-        if isinstance(error, vim.fault.FileLocked | vim.fault.ResourceInUse | vim.fault.TaskInProgress):
-            raise PendingError(f"{what} waits: {said}", where=what)
-        raise self._error(f"{what} failed: {said}.", "look into the vCenter's recent tasks and events")
+    live.ask(asked)
 
 
-class _FileGoneError(VcenterError):
-    """The file or folder that a task was about is not there."""
+def _already_on(fault: Any) -> bool:
+    return isinstance(fault, vim.fault.InvalidPowerState) and str(fault.existingState) == "poweredOn"
 
 
-def _devices(got: Mapping[str, Any]) -> Sequence[Any]:
-    devices: Sequence[Any] = got.get("config.hardware.device") or ()
-    return devices
-
-
-def _settings(access: VcenterAccess) -> Vcenter:
-    """Return the settings of a vCenter as the session takes them; they were checked where they were written."""
-    return Vcenter.model_construct(
-        server=access.server,
-        user=access.user,
-        password=SecretRef(secret=access.password_secret),
-        ca_cert=access.ca_pem or None,
-        thumbprint=access.thumbprint or None,
-    )
+def _is_gone(fault: Any) -> bool:
+    return isinstance(fault, _GONE)

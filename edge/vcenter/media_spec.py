@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from pyVmomi import vim
 
-from edge.vcenter.certificate import PORT, colons, shown_by
 from edge.vcenter.errors import VcenterError
-from edge.vcenter.media import MARK_PREFIX, VcenterAccess
+from edge.vcenter.media import MARK_PREFIX, Power, VmView
 
+# What is asked of a VM.
+VM = (
+    "name", "runtime.powerState", "config.hardware.device", "config.bootOptions", "config.extraConfig",
+    "config.files.vmPathName",
+)  # fmt: skip
+_POWERS: Mapping[str, Power] = {"poweredOn": "on", "poweredOff": "off", "suspended": "suspended"}
 _PLACE = re.compile(r"\[([^\]]+)\] ?(.*)")
 # The library has no types.
 _VIM: Any = vim
 _CDROM: Any = vim.vm.device.VirtualCdrom
 _BOOTABLE: Any = vim.vm.BootOptions
 _LOCKED = "msg.cdromdisconnect.locked"
-_SECONDS = 5.0
 
 
 def parts(path: str) -> tuple[str, str]:
@@ -37,13 +42,23 @@ def split(path: str) -> tuple[str, str]:
     return (f"[{store}] {folder}".rstrip(), name)
 
 
-def path_of(datacenter: Mapping[str, Any], folders: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the path of a datacenter below the root folder, whose own name is not part of it."""
-    names, here = [str(datacenter["name"])], datacenter.get("parent")
-    while here is not None and here._moId in folders:
-        names.insert(0, str(folders[here._moId]["name"]))
-        here = folders[here._moId].get("parent")
-    return "/".join(names)
+def address(server: str, store: str, inside: str, datacenter: str) -> str:
+    """Return where vCenter or an ESXi host serve a file of a datastore."""
+    query = urlencode({"dcPath": datacenter, "dsName": store}, quote_via=quote)
+    return f"https://{server}/folder/{quote(inside)}?{query}"
+
+
+def view(uuid: str, got: Mapping[str, Any]) -> VmView:
+    """Return a VM from its properties."""
+    return VmView(
+        uuid=uuid,
+        name=str(got.get("name") or ""),
+        power=_POWERS.get(str(got.get("runtime.powerState")), "off"),
+        drives=tuple(iso_in(one) for one in drives(got.get("config.hardware.device") or ())),
+        boot_order=boot_order(got.get("config.bootOptions")),
+        folder=str(got.get("config.files.vmPathName") or "").rpartition("/")[0],
+        marks=marks(got.get("config.extraConfig") or ()),
+    )
 
 
 def drives(devices: Iterable[Any]) -> list[Any]:
@@ -52,7 +67,10 @@ def drives(devices: Iterable[Any]) -> list[Any]:
 
 
 def iso_in(drive: Any) -> str:
-    """Return the path of the ISO in a drive, "" where there is none."""
+    """Return the path of the ISO in a drive, "" where there is none.
+
+    One that the guest has ejected counts: the next power-on would find it again.
+    """
     backing = drive.backing
     return str(backing.fileName or "") if isinstance(backing, _CDROM.IsoBackingInfo) else ""
 
@@ -65,7 +83,8 @@ def boot_order(options: Any) -> tuple[str, ...]:
         _BOOTABLE.BootableEthernetDevice: "ethernet",
         _BOOTABLE.BootableFloppyDevice: "floppy",
     }
-    return tuple(words.get(type(one), "?") for one in getattr(options, "bootOrder", None) or ())
+    # A VM with several disks names each of them.
+    return tuple(dict.fromkeys(words.get(type(one), "?") for one in getattr(options, "bootOrder", None) or ()))
 
 
 def marks(config: Iterable[Any]) -> dict[str, str]:
@@ -105,7 +124,7 @@ def _edited(drive: Any, iso: str) -> Any:
 
 def _ordered(devices: Sequence[Any], order: Sequence[str]) -> list[Any]:
     """Return the boot order; a disk is named by its key, a CD-ROM drive by its kind."""
-    disks = [one.key for one in devices if isinstance(one, vim.vm.device.VirtualDisk)]
+    disks = sorted(int(one.key) for one in devices if isinstance(one, vim.vm.device.VirtualDisk))
     made: list[Any] = []
     for word in order:
         if word == "disk":
@@ -131,15 +150,3 @@ def yes(question: Any) -> str | None:
         if str(getattr(one, "label", "")).strip("&").lower() in ("yes", "button.yes"):
             return str(one.key)
     return str(choices[0].key) if choices else "0"
-
-
-def trusted(access: VcenterAccess) -> str:
-    """Return the PEM text that a machine which uses a ticket trusts: the CA, or the pinned certificate itself; "" = system."""
-    if access.ca_pem or not access.thumbprint:
-        return access.ca_pem
-    host, _, port = access.server.partition(":")
-    shown = shown_by(host, int(port or PORT), _SECONDS)
-    if shown.sha256 != colons(access.thumbprint):
-        remedy = "compare the certificate with the one that you pinned"
-        raise VcenterError("shows another certificate than the pinned one.", remedy=remedy, where=access.server)
-    return shown.pem

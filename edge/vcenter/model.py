@@ -11,6 +11,8 @@ MIB = 1 << 20
 OWNER_KEY = "edge-hosts.owner"
 HOST_KEY = "edge-hosts.host"
 GENERATION_KEY = "edge-hosts.generation"
+# On the machine of an appliance: the registration for which it was prepared to boot from its disk, "" while it installs.
+REGISTRATION_KEY = "edge-hosts.registration"
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,11 @@ OPTIONAL: Mapping[str, tuple[Target, tuple[str, ...]]] = {
     "datastoreCluster": ("datastore", ("Resource.ApplyRecommendation",)),
     "tags": ("folder", ("InventoryService.Tagging.AttachTag", "InventoryService.Tagging.ObjectAttachable")),
     "attributes": ("folder", ("Global.SetCustomField",)),
+    # An installer ISO leaves the drive and the host's own one comes, also while the machine runs.
+    "appliance": (
+        "folder",
+        ("VirtualMachine.Interact.DeviceConnection", "VirtualMachine.Interact.SetCDMedia"),
+    ),
 }
 ROLE = "edge-hosts"
 _WHERE: Mapping[Target, tuple[str, bool]] = {

@@ -13,7 +13,7 @@ from typing import Literal
 
 from edge.settings import StackSettings
 from edge.vcenter.machines import is_ours
-from edge.vcenter.model import GENERATION_KEY, HOST_KEY, Datacenter, Folder, Inventory, Vm
+from edge.vcenter.model import GENERATION_KEY, HOST_KEY, REGISTRATION_KEY, Datacenter, Folder, Inventory, Vm
 from edge.vcenter.reads import Asked
 from edge.vcenter.stack_state import StackState
 
@@ -138,6 +138,10 @@ def _ours(site: _Site, one: Asked, vm: Vm, recorded: bool) -> list[Case]:
     if vm.power == "suspended":
         text = f"{name}: its machine is suspended; powering it on resumes it where it stopped."
         cases.append(Case(name, "suspended", text, "power on", vm))
+    elif vm.power != "poweredOn" and one.host.mode == "appliance" and not vm.extra.get(REGISTRATION_KEY):
+        # Powered on now it would boot the installer once more, and install itself again and again.
+        text = f"{name}: its machine is powered off, and has not booted from its disk yet; the next up prepares that."
+        cases.append(Case(name, "off", text, None, vm, site.again()))
     elif vm.power != "poweredOn":
         cases.append(Case(name, "off", f"{name}: its machine is powered off; it can be powered on.", "power on", vm))
     if site.state is not None and not recorded and name in site.state.creating and not one.vm.adopt:
@@ -148,8 +152,7 @@ def _ours(site: _Site, one: Asked, vm: Vm, recorded: bool) -> list[Case]:
         # A power-on would only be undone.
         cases = [Case(name, "unfinished", text, "destroy", vm)]
     elif site.state is not None and not recorded:
-        text = f"{name}: its machine is there, but the engine does not know it: write the line below into its settings."
-        cases.append(Case(name, "unrecorded", text, None, vm, _adopt(site, vm, name)))
+        cases.append(_unrecorded(site, one, vm))
     ages = [one for one in vm.snapshots if site.now - one.created > site.old]
     if ages:
         oldest = min(ages, key=lambda each: each.created)
@@ -168,6 +171,19 @@ def _ours(site: _Site, one: Asked, vm: Vm, recorded: bool) -> list[Case]:
         )
         cases.append(Case(name, "healthy", f"{name}: as it should be{also}.", vm=vm))
     return cases
+
+
+def _unrecorded(site: _Site, one: Asked, vm: Vm) -> Case:
+    """Return the case of a machine of ours that is in no state. An appliance cannot be adopted: its image erases a disk."""
+    name = one.host.name
+    if one.host.mode == "appliance":
+        text = (
+            f"{name}: its machine is there, but the engine does not know it: restore the state that knows it, or destroy the"
+            " machine by hand, and the next up makes and installs another one."
+        )
+        return Case(name, "unrecorded", text, None, vm, (f"govc vm.info -e {site.inventory.path_of(vm)}",))
+    text = f"{name}: its machine is there, but the engine does not know it: write the line below into its settings."
+    return Case(name, "unrecorded", text, None, vm, _adopt(site, vm, name))
 
 
 def _differs(one: Asked, generation: str) -> bool:

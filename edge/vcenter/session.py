@@ -66,6 +66,19 @@ class Session:
                 where=self.where,
             )
 
+    def renew(self) -> None:
+        """Begin the time limit for all that is asked anew: for a login that is kept for the next one."""
+        self._ends = time.monotonic() + self.limits.whole
+
+    def told(self, error: Exception) -> Exception:
+        """Return an error of the client libraries, or of a task, as one sentence."""
+        return error if isinstance(error, EdgeError) else self._error(error)
+
+    @property
+    def cookie(self) -> str:
+        """Return the cookie of the login, as NAME=VALUE; a secret."""
+        return str(self._content.sessionManager._stub.cookie or "").partition(";")[0]
+
     def close(self) -> None:
         """Log out, whatever happened before; a failing logout is nobody's problem any more."""
         content, self._content = self._content, None

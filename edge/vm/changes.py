@@ -15,10 +15,15 @@ from typing import Any, Literal
 from edge.settings.stack import HostSettings
 from edge.settings.vm import VmSettings
 from edge.settings.vsphere_values import shown_memory
+from edge.userdata import static_network
 from edge.vm.made_from import MadeFrom
 
 Kind = Literal["none", "in place", "power cycle", "new generation", "refused"]
 KINDS: tuple[Kind, ...] = ("none", "in place", "power cycle", "new generation", "refused")
+# What is compared with the settings as they are now, so that no word of an earlier run is needed.
+COMPARED = frozenset(
+    ("address", "prefix", "gateway", "nameservers", "searchDomains", "mac", "firmware", "vcenter", "datacenter")
+)
 SIZES = ("cpus", "coresPerSocket", "memory", "hotAdd", "disk")
 
 
@@ -183,23 +188,40 @@ def _network(facts: Mapping[str, Any], vm: VmSettings) -> Iterator[Change]:
 
 def _frozen(facts: Mapping[str, Any], host: HostSettings, vm: VmSettings) -> Iterator[Change]:
     """Yield the changes of what a machine gets once, when it is made; the claim keeps it until the generation is raised."""
-    once = "the guest reads it at its first boot only; the claim keeps the old value"
-    wanted: dict[str, tuple[object, str]] = {
-        "address": (str(host.address), once),
-        "prefix": (host.prefix, once),
-        "gateway": (str(vm.gateway), once),
-        "nameservers": ([str(one) for one in vm.nameservers], once),
-        "searchDomains": (list(vm.search_domains), once),
-        "mac": (vm.mac, "the guest finds its network card by it"),
-        "template": (vm.template, "a machine is cloned once; the claim keeps the old template"),
-        "vcenter": (vm.vcenter, "a machine is not moved from one vCenter to another"),
-        "datacenter": (vm.datacenter, "a machine is not moved from one datacenter to another"),
-    }
     remedy = f"It comes with the next machine: `edgectl roll {host.name}`."
-    for key, (value, note) in wanted.items():
+    for key, (value, note) in {**_once(host, vm), **_made_by(host, vm)}.items():
         was = _number(facts, key) if isinstance(value, int) else facts.get(key)
         if was is not None and was not in ("", 0, value):
             yield Change(key, _shown(was), _shown(value), "new generation", note, remedy)
+
+
+def _once(host: HostSettings, vm: VmSettings) -> dict[str, tuple[object, str]]:
+    """Return what the guest of a host is told at its first boot, each with why it is not told again."""
+    once = "the guest reads it at its first boot only; the claim keeps the old value"
+    told: dict[str, tuple[object, str]] = {"address": (str(host.address), once), "prefix": (host.prefix, once)}
+    if host.mode == "agent":
+        return told | {
+            "gateway": (str(vm.gateway), once),
+            "nameservers": ([str(one) for one in vm.nameservers], once),
+            "searchDomains": (list(vm.search_domains), once),
+        }
+    network = static_network(host)  # an appliance takes one name server, and no search domain
+    if network is None:
+        return told
+    return told | {"gateway": (str(network.gateway), once), "nameservers": ([str(network.nameserver)], once)}
+
+
+def _made_by(host: HostSettings, vm: VmSettings) -> dict[str, tuple[object, str]]:
+    """Return what a machine is made with and keeps; the installer ISO of an appliance is no part of its settings."""
+    made: dict[str, tuple[object, str]] = {"mac": (vm.mac, "the guest finds its network card by it")}
+    if host.mode == "agent":
+        made["template"] = (vm.template, "a machine is cloned once; the claim keeps the old template")
+    else:
+        made["firmware"] = (vm.firmware, "what is installed boots with the firmware that it was installed with")
+    return made | {
+        "vcenter": (vm.vcenter, "a machine is not moved from one vCenter to another"),
+        "datacenter": (vm.datacenter, "a machine is not moved from one datacenter to another"),
+    }
 
 
 def _shown(value: object) -> str:

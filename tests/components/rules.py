@@ -36,7 +36,7 @@ ALWAYS_SECRET = {
 
 def problems(recording: Recording, hosts: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return every broken rule; `hosts` says per host what is expected: protect, retain, jump, secrets in all steps, vm."""
-    found = [*_leaks(recording), *_components(recording)]
+    found = [*leaks(recording), *waiting_components(recording)]
     for host, expected in hosts.items():
         links = {role: recording.get(f"{host}-{role}") for role in NEEDS}
         for role, link in links.items():
@@ -105,14 +105,14 @@ def _command(role: str, link: Registration, expected: Mapping[str, Any]) -> Iter
         yield "does not pin the host key"
 
 
-def _components(recording: Recording) -> Iterator[str]:
+def waiting_components(recording: Recording) -> Iterator[str]:
     """Yield the components that wait for something: were that to fail, the engine would end the run for all hosts."""
     for one in recording.resources:
         if not one.custom and one.dependencies:
             yield f"{one.name}: is a component and waits for {', '.join(one.dependencies)}"
 
 
-def _leaks(recording: Recording) -> Iterator[str]:
+def leaks(recording: Recording) -> Iterator[str]:
     """Yield every place where a secret's value stands in an input that is not wrapped, or in an export."""
     values = [canary(name) for name in SECRETS]
     values += [line for line in canary("sshPrivateKey").splitlines() if not line.startswith("-----")]

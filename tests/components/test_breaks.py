@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.components.harness import ROOT
+from tests.components.breaks import broken, copy_of, judged
 
 # What is broken: the file, the line as it is, and the line as a hurried person would leave it.
 BREAKS = {
@@ -136,43 +131,17 @@ print(json.dumps(problems(record_stack("lab", Path.cwd(), site), hosts)))
 """
 
 
-def _copy(to: Path) -> Path:
-    for name in ("components", "edge", "scripts", "releases", "tests"):
-        shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in [*ROOT.glob("Pulumi*.yaml"), ROOT / "__main__.py"]:
-        shutil.copy(path, to)
-    return to
-
-
-def _judge(folder: Path) -> list[str]:
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", JUDGE], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        return [f"the program fails: {done.stderr.strip().splitlines()[-1]}"]
-    found: list[str] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _copy(tmp_path_factory.mktemp("broken"))
+    return copy_of(tmp_path_factory.mktemp("broken"))
 
 
 def test_the_unbroken_copy_keeps_every_rule(copy: Path) -> None:
-    assert _judge(copy) == []
+    assert judged(copy, JUDGE) == []
 
 
 @pytest.mark.row("C4")
 @pytest.mark.parametrize("what", sorted(BREAKS))
 def test_a_deliberate_break_is_found(copy: Path, what: str) -> None:
-    file, old, new = BREAKS[what]
-    path = copy / file
-    source = path.read_text("utf-8")
-    assert source.count(old) == 1, f"{file} has {source.count(old)} places of {old!r}: write the break again"
-    path.write_text(source.replace(old, new), "utf-8")
-    try:
-        assert _judge(copy), f"nothing noticed that {what} was broken"
-    finally:
-        path.write_text(source, "utf-8")
+    with broken(copy, *BREAKS[what]):
+        assert judged(copy, JUDGE), f"nothing noticed that {what} was broken"

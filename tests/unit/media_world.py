@@ -1,134 +1,190 @@
-"""One VM and one datastore behind the port to a vCenter, with the manners of real ones: the installer wipes the disk.
+"""A vCenter in memory, with VMs that behave: an installer that wipes the disk, and a first boot that reads the own ISO once.
 
-Time passes in steps: each `step` lets the installer, or the guest, go on. A medium with the installer that comes first at a
-power-on installs again, whatever is on the disk.
+Without a boot order the CD-ROM comes first, the worst case: an installer that is in a drive then installs again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+import pytest
+import yaml
 
 from edge.errors import PendingError
 from edge.site_iso import read_site_iso
+from edge.vcenter import media
+from edge.vcenter.errors import VcenterError
 from edge.vcenter.media import Power, Ticket, VcenterAccess, VmView
 
-INSTALLER = "[ssd-1] edge-hosts-isos/installer-0123456789ab.iso"
-FOLDER = "[ssd-1] plant-a"
+INSTALLER = "[ssd-1] edge-hosts-isos/ubuntu-0123456789ab.iso"
+UUID = "4213-a"
+PASSWORD = "canary-password"
+LOGIN = {"server": "vc.plant:443", "user": "edge@plant", "password_secret": "vspherePassword"}
 
 
-class KilledError(Exception):
-    """The program ends here, as by SIGKILL: nothing of what it would have stored is stored."""
+class KilledError(BaseException):
+    """The run ends here; not an Exception, so that nothing catches it by chance."""
 
 
 @dataclass
-class MediaWorld:
-    """A vCenter with one VM, which the provider has just switched on with the installer in its first drive."""
+class Vm:
+    """One VM. `installs` and `boots` count; `registered` is the registration that its first boot has read."""
 
-    uuid: str = "4211-aa"
+    uuid: str = UUID
+    name: str = "a"
     power: Power = "on"
     drives: list[str] = field(default_factory=lambda: [INSTALLER, ""])
     order: tuple[str, ...] = ()
     marks: dict[str, str] = field(default_factory=dict)
-    files: dict[str, bytes] = field(default_factory=lambda: {INSTALLER: b"iso"})
-    disk: str = ""
-    installations: int = 0
+    folder: str = "[ssd-1] a"
+    installs: int = 1
     boots: int = 0
-    identity: str = ""
-    gone: bool = False
-    locked: bool = False
+    installed: bool = False
+    first_boot: bool = True
+    registered: str = ""
+    power_ons: int = 0
+
+    def view(self) -> VmView:
+        return VmView(self.uuid, self.name, self.power, tuple(self.drives), self.order, self.folder, dict(self.marks))
+
+
+@dataclass
+class World:
+    """VMs and files. `calls` lists what was asked; `before` and `after` may raise around a change."""
+
+    vms: dict[str, Vm] = field(default_factory=lambda: {UUID: Vm()})
+    data: dict[str, bytes] = field(default_factory=lambda: {INSTALLER: b"x" * 1000})
     calls: list[str] = field(default_factory=list)
-    kill_at: int = -1
-    slow: bool = False
+    before: Callable[[str], None] = lambda _call: None
+    after: Callable[[str], None] = lambda _call: None
+    late: list[Callable[[], None]] = field(default_factory=list)
+    asked: list[VcenterAccess] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self._switched_on()
+    @property
+    def one(self) -> Vm:
+        return self.vms[UUID]
 
-    # -- what happens by itself --------------------------------------------------------------------------------------
+    def install_ends(self) -> None:
+        """Let the installer come to its end: it powers the VM off."""
+        vm = self.one
+        if vm.power == "on" and not vm.installed:
+            vm.installed, vm.first_boot, vm.power = True, True, "off"
 
-    def _switched_on(self) -> None:
-        first_is_disk = not self.order or self.order[0] == "disk"
-        if self.disk and first_is_disk:
-            self._boot_disk()
-        elif INSTALLER in self.drives:
-            self.disk = "half"
-        elif self.disk:
-            self._boot_disk()
+    def boot(self, vm: Vm) -> None:
+        """Power a VM on: what is first in boot order and can be booted wins."""
+        vm.power, vm.power_ons = "on", vm.power_ons + 1
+        medium = INSTALLER in vm.drives
+        if medium and (not vm.installed or vm.order[:1] != ("disk",)):
+            vm.installs, vm.installed = vm.installs + 1, False
+        elif vm.installed:
+            vm.boots += 1
+            if vm.first_boot:
+                vm.first_boot = False
+                vm.registered = self._epoch(vm)
 
-    def _boot_disk(self) -> None:
-        self.boots += 1
-        if self.boots == 1:
-            for place in self.drives:
-                if place and place != INSTALLER and place in self.files:
-                    self.identity = read_site_iso(self.files[place])["user-data"]
+    def _epoch(self, vm: Vm) -> str:
+        for iso in vm.drives:
+            if "cidata" in iso and iso in self.data:
+                text = read_site_iso(self.data[iso])["user-data"]
+                return str(yaml.safe_load(text)["stylus"]["site"]["tags"]["edge-hosts-epoch"])
+        return ""
 
-    def step(self) -> None:
-        """Let the installer end: it has wiped and written the disk, and switches the VM off."""
-        if self.power == "on" and self.disk == "half" and INSTALLER in self.drives:
-            self.disk, self.power = "installed", "off"
-            self.installations += 1
-
-    # -- the port ----------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def open(self, access: VcenterAccess) -> Iterator[MediaWorld]:
-        """Stand in for `edge.vcenter.media.open_media`."""
-        assert access.password == "pw"
-        yield self
-
-    def _call(self, name: str) -> None:
-        self.calls.append(name)
-        if len(self.calls) - 1 == self.kill_at:
-            raise KilledError(name)
+    def _change(self, call: str, deed: Callable[[], None]) -> None:
+        self.calls.append(call)
+        self.before(call)
+        deed()
+        self.after(call)
 
     def vm(self, uuid: str) -> VmView | None:
-        self._call("vm")
-        if self.gone or uuid != self.uuid:
-            return None
-        return VmView(uuid, "plant-a", self.power, tuple(self.drives), self.order, FOLDER, dict(self.marks))
+        self.calls.append("vm")
+        while self.late:
+            self.late.pop(0)()
+        found = self.vms.get(uuid)
+        return found.view() if found else None
 
     def set_drives(
         self, uuid: str, isos: Sequence[str], boot_order: Sequence[str] = (), marks: Mapping[str, str] | None = None
     ) -> None:
-        assert uuid == self.uuid
-        missing = [iso for iso in isos if iso and iso not in self.files]
-        assert not missing, f"no such file: {missing}"
-        self.drives = list(isos)
-        self.order = tuple(boot_order) or self.order
-        self.marks |= dict(marks or {})
-        self._call("set_drives")
+        vm = self.vms[uuid]
+
+        def deed() -> None:
+            missing = [iso for iso in isos if iso and iso not in self.data]
+            if missing or len(isos) > len(vm.drives):
+                raise VcenterError(f"no file {missing}")
+            vm.drives[: len(isos)] = isos
+            vm.order = tuple(boot_order) or vm.order
+            vm.marks |= dict(marks or {})
+
+        self._change("set_drives", deed)
 
     def power_on(self, uuid: str) -> None:
-        assert uuid == self.uuid
-        if self.power != "on":
-            self.power = "on"
-            self._switched_on()
-        self._call("power_on")
-        if self.slow:
-            self.slow = False
-            raise PendingError("vCenter is still at work")
+        self._change("power_on", lambda: self.boot(self.vms[uuid]))
 
     def file_size(self, datacenter: str, path: str) -> int | None:
-        assert datacenter == "DC1"
-        self._call("file_size")
-        return len(self.files[path]) if path in self.files else None
+        self.calls.append("file_size")
+        return len(self.data[path]) if path in self.data else None
 
     def put_file(self, datacenter: str, path: str, data: bytes) -> None:
-        assert datacenter == "DC1"
-        self.files[path] = data
-        self._call("put_file")
+        assert datacenter == "LAB"
+        self._change("put_file", lambda: self.data.__setitem__(path, data))
 
     def delete_file(self, datacenter: str, path: str) -> None:
-        assert datacenter == "DC1"
-        if self.locked:
-            raise PendingError("locked")
-        self.files.pop(path, None)
-        self._call("delete_file")
+        def deed() -> None:
+            if any(path in vm.drives and vm.power == "on" for vm in self.vms.values()):
+                raise PendingError(f"{path} is still in use.", remedy="wait")
+            self.data.pop(path, None)
+
+        self._change("delete_file", deed)
 
     def make_folder(self, datacenter: str, path: str) -> None:
-        self._call("make_folder")
+        self.calls.append("make_folder")
 
-    def ticket(self, datacenter: str, path: str, method: Any) -> Ticket:
-        raise AssertionError("nothing here needs a ticket")
+    def files(self, datacenter: str, folder: str) -> Mapping[str, int]:
+        self.calls.append("files")
+        return {
+            path.rpartition("/")[2]: len(data) for path, data in self.data.items() if path.rpartition("/")[0] == folder
+        }
+
+    def ticket(self, datacenter: str, path: str, method: Literal["GET", "PUT"]) -> Ticket:
+        raise NotImplementedError
+
+    @property
+    def tokens(self) -> list[str]:
+        """Return the own ISOs that lie on the datastores."""
+        return [path for path in self.data if "cidata" in path]
+
+
+def secret(name: str) -> str | None:
+    """Return the secret of the stack."""
+    return PASSWORD if name == "vspherePassword" else None
+
+
+def user_data(epoch: str = "e1", token: str = "t1", extra: str = "") -> str:
+    """Return a small site file."""
+    site: dict[str, Any] = {"edgeHostToken": token, "name": "a", "tags": {"edge-hosts-epoch": epoch, "extra": extra}}
+    return "#cloud-config\n" + yaml.safe_dump({"stylus": {"site": site}})
+
+
+def inputs(**more: Any) -> dict[str, Any]:
+    """Return inputs as the engine hands them over."""
+    epoch = more.get("epoch", "e1")
+    base = {
+        "name": "a-boot", "host": "a", "owner": "edge-hosts.p", "generation": 1.0, "uuid": UUID, "epoch": epoch,
+        "vcenter": dict(LOGIN), "datacenter": "LAB", "installer": INSTALLER, "user_data": user_data(epoch),
+        "timeout": 3600.0, "site_iso": None, "site_digest": None,
+    }  # fmt: skip
+    return {**base, **more}
+
+
+def put_in_place(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every login find a vCenter."""
+
+    @contextmanager
+    def opened(access: VcenterAccess) -> Iterator[World]:
+        made.asked.append(access)
+        yield made
+
+    monkeypatch.setattr(media, "open_media", opened)

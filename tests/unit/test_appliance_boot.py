@@ -1,205 +1,362 @@
-"""From installation to first boot and after: whatever is cut off, the next run finishes, and nothing is installed twice."""
+"""From the installed disk to the first boot: one installation, whatever is cut off, and never a token left behind."""
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+import json
+from collections.abc import Callable
 
 import pytest
-from media_world import FOLDER, INSTALLER, KilledError, MediaWorld
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge.appliance import boot
-from edge.appliance import media as after
-from edge.errors import HostError, PendingError
-from edge.images import check_resource
-from edge.site_iso import content_digest
-from edge.vcenter import media
-from edge.vcenter.errors import VcenterError
+from edge.appliance import media as media_logic
+from edge.appliance.userdata import core_digest
+from edge.errors import EdgeError, HostError, PendingError
+from edge.vcenter.errors import AwayError, VcenterError
+from tests.unit.media_world import (
+    INSTALLER,
+    LOGIN,
+    PASSWORD,
+    UUID,
+    KilledError,
+    Vm,
+    World,
+    inputs,
+    put_in_place,
+    secret,
+    user_data,
+)
 
-USER_DATA = """#cloud-config
-stylus:
-  site:
-    edgeHostToken: t0ken
-    name: plant-a
-    tags:
-      edge-hosts-epoch: e1
-"""
-SITE_ISO = f"{FOLDER}/edge-hosts-cidata-{content_digest(USER_DATA)[:12]}.iso"
-VCENTER = {"server": "vc.example.com", "user": "u", "password_secret": "vspherePassword"}
-
-
-def secret(name: str) -> str | None:
-    return {"vspherePassword": "pw"}.get(name)
-
-
-def props(**other: Any) -> dict[str, Any]:
-    return {
-        "name": "plant-a-boot", "host": "plant-a", "owner": "edge-hosts.plant-dev", "generation": 1.0,
-        "uuid": "4211-aa", "epoch": "e1", "vcenter": VCENTER, "datacenter": "DC1", "installer": INSTALLER,
-        "user_data": USER_DATA, "timeout": 1800, **other,
-    }  # fmt: skip
+Run = Callable[[], dict[str, object]]
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> MediaWorld:
-    made = MediaWorld()
-    monkeypatch.setattr(media, "open_media", made.open)
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World()
+    put_in_place(made, monkeypatch)
     return made
 
 
-def run(world: MediaWorld, steps: int = 3) -> dict[str, Any]:
-    """Look again and again, as the engine does, while time passes."""
-    for _ in range(steps):
+def until_done(world: World, run: Run, *, tries: int = 12) -> dict[str, object]:
+    """Repeat what is pending, as the engine does; the installer ends after the first look."""
+    for _ in range(tries):
         try:
-            return boot.create(props(), secret)
+            return run()
         except PendingError:
-            world.step()
-    raise AssertionError("it never ended")
+            world.install_ends()
+    raise AssertionError(f"never done: {world.one}")
+
+
+def is_running(world: World, epoch: str = "e1") -> None:
+    """The VM was installed once, runs from its disk, and has read its own ISO."""
+    vm = world.one
+    assert (vm.installs, vm.power, vm.installed, vm.registered) == (1, "on", True, epoch)
+    assert vm.boots == vm.power_ons == 1, "a working host is not restarted"
+    assert INSTALLER not in vm.drives
+    assert vm.order == ("disk", "cdrom")
 
 
 @pytest.mark.row("B14")
-def test_a_vm_installs_itself_and_boots_with_its_own_iso(world: MediaWorld) -> None:
-    with pytest.raises(PendingError, match="installs itself"):
-        boot.create(props(), secret)
-    assert world.drives == [INSTALLER, ""], "the medium stays while it is being read"
-    out = run(world)
-    assert world.drives == ["", SITE_ISO] and world.order == ("disk", "cdrom") and world.power == "on"
-    assert (world.installations, world.boots, world.identity) == (1, 1, USER_DATA)
-    assert out["site_iso"] == SITE_ISO
-    assert "user_data" not in out and "t0ken" not in repr(out)
+def test_a_vm_goes_from_its_installation_to_its_first_boot(world: World) -> None:
+    with pytest.raises(PendingError, match=r"^pending: edge host a installs itself from .*watched for 0 min"):
+        boot.create(inputs(), secret)
+    assert world.calls == ["vm"], "while it installs, nothing is touched"
+    outs = until_done(world, lambda: boot.create(inputs(), secret))
+    is_running(world)
+    (own,) = world.tokens
+    assert world.one.drives == ["", own]
+    assert own.startswith("[ssd-1] a/edge-hosts-cidata-")
+    assert outs["site_iso"] == own
+    assert outs["site_digest"] == core_digest(user_data())
+    assert (outs["name"], outs["uuid"], outs["epoch"], outs["generation"]) == ("a-boot", UUID, "e1", 1)
+    assert world.asked[0].password == PASSWORD
+
+
+def test_no_secret_is_stored(world: World) -> None:
+    outs = until_done(world, lambda: boot.create(inputs(user_data=user_data(token="canary-token")), secret))
+    assert "user_data" not in outs
+    assert "canary" not in json.dumps(outs)
+    assert outs["vcenter"] == LOGIN
+
+
+def test_drives_and_order_change_in_one_step_and_the_vm_is_off_then(world: World) -> None:
+    seen: list[tuple[str, str]] = []
+    world.before = lambda call: seen.append((call, world.one.power))
+    until_done(world, lambda: boot.create(inputs(), secret))
+    assert seen == [("put_file", "off"), ("set_drives", "off"), ("power_on", "off")]
+
+
+def test_the_worst_case_of_the_simulated_vm_is_one_that_loops(world: World) -> None:
+    """The fake is worth something: with the medium first, it installs again."""
+    world.install_ends()
+    world.boot(world.one)
+    assert world.one.installs == 2
+
+
+def killing(world: World, at: int, *, after: bool) -> None:
+    count = itertools.count()
+
+    def hook(_call: str) -> None:
+        if next(count) == at:
+            raise KilledError
+
+    world.before, world.after = (lambda _call: None, hook) if after else (hook, lambda _call: None)
+
+
+def calm(world: World) -> None:
+    world.before = world.after = lambda _call: None
+
+
+def cut(world: World, run: Run) -> None:
+    """Run until killed, or to the end."""
+    try:
+        until_done(world, run)
+    except KilledError:
+        pass
+    finally:
+        calm(world)
 
 
 @pytest.mark.row("B14")
-@pytest.mark.parametrize("kill_at", range(14))
-def test_killed_between_any_two_steps_the_next_run_finishes(world: MediaWorld, kill_at: int) -> None:
-    world.kill_at = kill_at
-    for _ in range(6):
-        try:
-            out = boot.create(props(), secret)
-            after.create(media_props(out), secret)
-            break
-        except (PendingError, KilledError):
-            world.step()
-    assert (world.installations, world.boots, world.identity) == (1, 1, USER_DATA)
-    assert world.power == "on" and world.drives == ["", ""]
-    assert set(world.files) == {INSTALLER}, "the site ISO holds the token: it does not stay"
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("at", range(6))
+@pytest.mark.parametrize("later", ["same", "token", "settings"])
+def test_killed_between_any_two_calls_the_next_run_finishes(world: World, at: int, after: bool, later: str) -> None:
+    killing(world, at, after=after)
+    cut(world, lambda: boot.create(inputs(), secret))
+    text = {"same": user_data(), "token": user_data(token="t2"), "settings": user_data(extra="x")}[later]
+    outs = until_done(world, lambda: boot.create(inputs(user_data=text), secret))
+    is_running(world)
+    assert world.tokens == [outs["site_iso"]], "what a killed run has left is deleted"
+    taken = {**inputs(site_iso=outs["site_iso"]), "mode": "vsphere"}
+    until_done(world, lambda: media_logic.create(taken, secret))
+    assert world.tokens == []
 
 
-def media_props(out: dict[str, Any]) -> dict[str, Any]:
-    keep = {key: out[key] for key in ("host", "generation", "uuid", "epoch", "site_iso", "vcenter", "datacenter")}
-    return {**keep, "name": "plant-a-media", "mode": "vsphere", "path": ""}
+class Chance:
+    """Around every change: nothing, killed before it, killed after it, or a task that ends after the look."""
+
+    def __init__(self, world: World, outcomes: list[str]) -> None:
+        self.world, self.left = world, outcomes
+        world.before, world.after = self.before, self.after
+        self.now = ""
+
+    def before(self, _call: str) -> None:
+        self.now = self.left.pop(0) if self.left else ""
+        if self.now == "killed before":
+            raise KilledError
+
+    def after(self, _call: str) -> None:
+        if self.now == "killed after":
+            raise KilledError
+        if self.now == "goes on":
+            raise PendingError("a task goes on")
 
 
 @pytest.mark.row("B14")
-def test_a_finished_host_is_left_alone_by_a_run_that_knows_nothing_of_it(world: MediaWorld) -> None:
-    after.create(media_props(run(world)), secret)
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.sampled_from(["", "killed before", "killed after", "goes on"]), max_size=10),
+    st.lists(st.sampled_from(["t1", "t2"]), min_size=1, max_size=3),
+)
+def test_any_number_of_cuts_ends_with_one_installation(outcomes: list[str], tokens: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        world = World()
+        put_in_place(world, patch)
+        Chance(world, list(outcomes))
+        chain = itertools.chain(tokens, itertools.repeat(tokens[-1]))
+
+        def whole() -> None:
+            text = user_data(token=next(chain))
+            outs = until_done(world, lambda: boot.create(inputs(user_data=text), secret), tries=40)
+            taken = {**inputs(site_iso=outs["site_iso"]), "mode": "vsphere"}
+            # Also when the engine has lost what the first one returned, after the ISO is gone.
+            until_done(world, lambda: media_logic.create(taken, secret), tries=40)
+
+        for _ in range(14):
+            try:
+                whole()
+                break
+            except KilledError:
+                continue
+        is_running(world)
+        assert world.tokens == []
+        assert world.one.drives == ["", ""]
+
+
+def test_a_run_that_forgot_its_result_finds_the_host_running_without_its_iso(world: World) -> None:
+    outs = until_done(world, lambda: boot.create(inputs(), secret))
+    until_done(world, lambda: media_logic.create({**inputs(site_iso=outs["site_iso"]), "mode": "vsphere"}, secret))
+    again = boot.create(inputs(user_data=user_data(token="t9")), secret)
+    assert (again["site_iso"], again["site_digest"]) == ("", "")
+    is_running(world)
+
+
+def test_a_host_that_was_switched_off_meanwhile_is_switched_on_and_not_installed(world: World) -> None:
+    until_done(world, lambda: boot.create(inputs(), secret))
+    world.one.power = "off"
+    until_done(world, lambda: boot.create(inputs(), secret))
+    world.one.power, world.one.drives = "off", ["", ""]
+    until_done(world, lambda: boot.create(inputs(), secret))
+    assert (world.one.installs, world.one.boots, world.one.registered) == (1, 3, "e1")
+
+
+def refusal(**more: object) -> EdgeError:
+    with pytest.raises(HostError) as caught:
+        boot.create(inputs(**more), secret)
+    return caught.value
+
+
+@pytest.mark.row("B14")
+def test_what_no_waiting_changes_is_one_error(world: World) -> None:
+    world.one.power = "suspended"
+    assert "is suspended. Remedy: resume it" in str(refusal())
+    world.one.power, world.one.drives = "on", ["", ""]
+    error = str(refusal())
+    assert "the installer's medium was taken out by somebody" in error
+    assert "switch the VM off when its console says" in error
+    world.one.power, world.one.drives = "off", []
+    assert "has no CD-ROM drive. Remedy: raise its generation" in str(refusal())
+    world.vms.clear()
+    assert "is gone. Remedy: run `pulumi refresh`" in str(refusal())
+    assert not world.tokens, "nothing was uploaded for any of them"
+
+
+def test_a_person_who_took_the_medium_out_says_by_switching_off_that_it_is_installed(world: World) -> None:
+    world.one.drives = ["", ""]
+    world.install_ends()
+    until_done(world, lambda: boot.create(inputs(), secret))
+    is_running(world)
+
+
+def test_an_earlier_registration_is_told_at_once(world: World) -> None:
+    until_done(world, lambda: boot.create(inputs(), secret))
+    error = str(refusal(epoch="e2"))
+    assert "another registration" in error
+    assert "`pulumi refresh` and `pulumi up`" in error
+    assert "edgectl roll STACK a" in error
+    is_running(world)
+
+
+def test_half_an_upload_of_a_killed_run_is_never_used(world: World) -> None:
+    world.install_ends()
+    whole = boot.create(inputs(), secret)["site_iso"]
+    assert isinstance(whole, str)
+    half = world.data[whole][:100]
+    world.vms, world.data[whole] = {UUID: Vm()}, half
+    world.install_ends()
+    until_done(world, lambda: boot.create(inputs(), secret))
+    assert len(world.data[whole]) > len(half)
+    is_running(world)
+
+
+def test_a_vm_with_one_drive_and_one_with_none(world: World) -> None:
+    world.one.drives = [INSTALLER]
+    until_done(world, lambda: boot.create(inputs(), secret))
+    is_running(world)
+    assert world.one.drives == world.tokens
+
+
+def test_what_a_further_drive_holds_stays(world: World) -> None:
+    world.one.drives = [INSTALLER, "", "[ssd-1] firmware.iso"]
+    world.data["[ssd-1] firmware.iso"] = b"f"
+    until_done(world, lambda: boot.create(inputs(), secret))
+    assert world.one.drives == ["", world.tokens[0], "[ssd-1] firmware.iso"]
+
+
+def test_a_vcenter_that_is_away_is_asked_again(world: World) -> None:
+    def away(_call: str) -> None:
+        raise AwayError("did not answer within 3 s.", remedy="check `server`", where="vCenter vc")
+
+    world.install_ends()
+    world.before = away
+    with pytest.raises(PendingError, match=r"^pending: vCenter vc did not answer"):
+        boot.create(inputs(), secret)
+    calm(world)
+    until_done(world, lambda: boot.create(inputs(), secret))
+    is_running(world)
+
+
+def test_a_missing_secret_is_named(world: World) -> None:
+    with pytest.raises(VcenterError, match=r"no secret 'vspherePassword'.*pulumi config set --secret vspherePassword"):
+        boot.create(inputs(), lambda _name: None)
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({}, []),
+        ({"user_data": user_data(token="t2")}, []),
+        ({"installer": "[ssd-1] newer.iso"}, []),
+        ({"timeout": 9.0}, []),
+        ({"generation": 2.0}, ["generation"]),
+        ({"uuid": "u2"}, ["uuid"]),
+        ({"epoch": "e2"}, ["epoch"]),
+        ({"datacenter": "DC2"}, ["datacenter"]),
+        ({"vcenter": {**LOGIN, "user": "other"}}, ["vcenter"]),
+        ({"vcenter": None}, ["vcenter"]),
+        ({"uuid": None}, ["uuid"]),
+    ],
+)
+def test_what_makes_a_difference(world: World, change: dict[str, object], names: list[str]) -> None:
+    olds = until_done(world, lambda: boot.create(inputs(), secret))
+    assert boot.diff({**olds, "__provider": "p"}, inputs(**change)) == names
+
+
+@pytest.mark.row("B14")
+def test_another_registration_of_the_same_machine_is_refused_and_nothing_is_touched(world: World) -> None:
+    olds = until_done(world, lambda: boot.create(inputs(), secret))
+    with pytest.raises(HostError, match=r"registers at its first boot only.*edgectl roll STACK a"):
+        boot.update(olds, inputs(epoch="e2"), secret)
+    is_running(world)
     world.calls.clear()
-    boot.create(props(), secret)
-    assert world.calls == ["vm"], "it was looked at, and nothing else"
-    assert (world.installations, world.boots) == (1, 1)
+    kept = boot.update(olds, inputs(vcenter={**LOGIN, "user": "other"}, user_data=user_data(token="t2")), secret)
+    assert kept["site_iso"] == olds["site_iso"]
+    assert kept["site_digest"] == olds["site_digest"]
+    assert kept["vcenter"] == {**LOGIN, "user": "other"}
+    assert world.calls == []
 
 
-@pytest.mark.row("B14")
-def test_a_host_that_somebody_switched_off_boots_its_disk_again(world: MediaWorld) -> None:
-    after.create(media_props(run(world)), secret)
-    world.power = "off"
-    boot.create(props(), secret)
-    assert (world.power, world.installations, world.boots) == ("on", 1, 2)
+def test_a_new_machine_goes_the_whole_way_and_the_old_iso_is_deleted(world: World) -> None:
+    olds = until_done(world, lambda: boot.create(inputs(), secret))
+    old = world.tokens[0]
+    world.vms = {"u2": Vm(uuid="u2", folder="[ssd-1] a_1")}
+    news = inputs(uuid="u2", epoch="e2", generation=2.0)
+    with pytest.raises(PendingError, match="installs itself"):
+        boot.update(olds, news, secret)
+    vm = world.vms["u2"]
+    vm.installed, vm.power = True, "off"
+    made = boot.update(olds, news, secret)
+    assert (vm.registered, vm.installs, made["uuid"]) == ("e2", 1, "u2")
+    assert old not in world.data
+    assert world.tokens == [made["site_iso"]]
 
 
-@pytest.mark.row("B14")
-def test_the_installer_in_front_would_loop_and_is_never_there_at_a_power_on(world: MediaWorld) -> None:
-    """The world reinstalls when the installer comes first: so that the tests above can fail."""
-    run(world)
-    world.power, world.drives, world.order = "off", [INSTALLER, ""], ("cdrom", "disk")
-    world.power_on(world.uuid)
-    world.step()
-    assert world.installations == 2
+def test_read_asks_nobody(world: World) -> None:
+    props = {"host": "a", "site_iso": "x", "__provider": "pickled"}
+    assert boot.read(props, secret) == {"host": "a", "site_iso": "x"}
+    assert world.calls == []
 
 
-@pytest.mark.row("B14")
-def test_another_registration_on_an_installed_machine_is_refused(world: MediaWorld) -> None:
-    out = run(world)
-    with pytest.raises(HostError, match="registers at its first boot only") as caught:
-        boot.update({**props(), **out}, props(epoch="e2"), secret)
-    assert "edgectl roll" in str(caught.value)
-    assert (world.installations, world.boots, world.power) == (1, 1, "on")
+def test_delete_ejects_and_deletes_and_gone_is_fine(world: World) -> None:
+    outs = until_done(world, lambda: boot.create(inputs(), secret))
+    boot.delete(outs, secret)
+    assert world.tokens == []
+    assert world.one.drives == ["", ""]
+    boot.delete(outs, secret)
+    world.vms.clear()
+    boot.delete(outs, secret)
+    boot.delete({**outs, "site_iso": ""}, secret)
 
 
-@pytest.mark.row("B14")
-def test_a_new_machine_takes_the_place_and_the_old_iso_goes(world: MediaWorld) -> None:
-    out = run(world)
-    world.uuid, world.power, world.drives, world.disk = "4211-bb", "off", [INSTALLER, ""], "installed"
-    world.marks, world.order, world.boots = {}, (), 0
-    made = boot.update({**props(), **out}, props(uuid="4211-bb", epoch="e2", generation=2), secret)
-    assert made["uuid"] == "4211-bb" and world.power == "on"
-    assert world.drives == ["", SITE_ISO], "the old file was deleted, and a new one made"
+def test_a_delete_says_what_it_waits_for_because_nobody_repeats_it(world: World) -> None:
+    outs = until_done(world, lambda: boot.create(inputs(), secret))
 
+    def busy(_call: str) -> None:
+        raise PendingError("the file is still in use.", remedy="wait")
 
-def test_only_a_new_machine_or_registration_is_a_difference() -> None:
-    olds = {**props(), "site_iso": SITE_ISO}
-    assert boot.diff(olds, props(user_data="#cloud-config\n{}\n", installer="[x] y.iso", timeout=5)) == []
-    assert boot.diff({**olds, "generation": 1}, props(generation=1.0)) == []
-    assert boot.diff(olds, props(generation=2)) == ["generation"]
-    assert boot.diff(olds, props(uuid="other")) == ["uuid"]
-    assert boot.diff(olds, props(epoch="e2")) == ["epoch"]
-
-
-def test_what_cannot_go_on_says_so(world: MediaWorld) -> None:
-    world.drives = ["", ""]
-    with pytest.raises(HostError, match="taken out by somebody"):
-        boot.create(props(), secret)
-    world.power = "suspended"
-    with pytest.raises(HostError, match="is suspended"):
-        boot.create(props(), secret)
-    world.gone = True
-    with pytest.raises(HostError, match="is gone"):
-        boot.create(props(), secret)
-    with pytest.raises(VcenterError, match="no secret 'vspherePassword'"):
-        boot.create(props(), lambda _name: None)
-
-
-def test_a_task_that_goes_on_is_waited_for(world: MediaWorld) -> None:
-    world.step()
-    world.slow = True
-    with pytest.raises(PendingError):
-        boot.create(props(), secret)
-    boot.create(props(), secret)
-    assert (world.boots, world.identity) == (1, USER_DATA)
-
-
-def test_delete_takes_the_token_off_the_datastore(world: MediaWorld) -> None:
-    out = run(world)
-    boot.delete({**props(), **out}, secret)
-    assert SITE_ISO not in world.files and world.drives == ["", ""]
-    world.gone = True
-    boot.delete({**props(), **out}, secret)
-
-
-def test_a_medium_of_somebody_else_stays(world: MediaWorld) -> None:
-    out = run(world)
-    world.files["[ssd-1] tools.iso"] = b""
-    world.drives = ["[ssd-1] tools.iso", SITE_ISO]
-    after.create(media_props(out), secret)
-    assert world.drives == ["[ssd-1] tools.iso", ""]
-
-
-def test_a_locked_file_is_waited_for(world: MediaWorld) -> None:
-    out = run(world)
-    world.locked = True
-    with pytest.raises(PendingError):
-        after.create(media_props(out), secret)
-    world.locked = False
-    assert after.create(media_props(out), secret)["removed"] == SITE_ISO
-
-
-@pytest.mark.row("B14")
-def test_the_installer_iso_must_be_there_with_its_size(world: MediaWorld) -> None:
-    asked = {
-        "name": "c", "host": "plant-a", "generation": 1, "vcenter": VCENTER, "datacenter": "DC1", "place": INSTALLER,
-        "sha256": "0" * 64, "size": 3.0,
-    }  # fmt: skip
-    assert check_resource.create(asked, secret)["place"] == INSTALLER
-    with pytest.raises(VcenterError, match="has 3 bytes where the image says 4"):
-        check_resource.create({**asked, "size": 4}, secret)
-    with pytest.raises(VcenterError, match=r"\[ssd-1\] other.iso is not there"):
-        check_resource.create({**asked, "place": "[ssd-1] other.iso"}, secret)
+    world.before = busy
+    with pytest.raises(HostError, match=r"edge host a: the file is still in use\. Remedy: run the same command again"):
+        boot.delete(outs, secret)

@@ -34,7 +34,9 @@ def test_the_file_is_a_site_iso_for_its_user_only(tmp_path: Path) -> None:
     assert path == tmp_path / "isos" / "plant-a.iso"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert read_site_iso(path.read_bytes()) == {"user-data": USER_DATA, "meta-data": ""}
-    assert list(path.parent.iterdir()) == [path]
+    assert sorted(path.parent.iterdir()) == [path, path.with_name("plant-a.iso.waits")]
+    assert "t0ken" not in path.with_name("plant-a.iso.waits").read_text()
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert "t0ken" not in repr(out)
 
 
@@ -45,6 +47,40 @@ def test_it_goes_when_the_host_is_healthy(tmp_path: Path) -> None:
     assert after.create(asked, no_secret)["removed"] == out["path"]
     assert not Path(out["path"]).exists()
     after.create(asked, no_secret)
+    assert list(tmp_path.iterdir()) == []
+    assert iso_file.read(out, no_secret) == out, "it is not made again for a healthy host"
+
+
+@pytest.mark.row("B17")
+def test_a_file_that_is_missing_while_somebody_waits_for_it_is_made_again(tmp_path: Path) -> None:
+    out = iso_file.create(props(tmp_path), no_secret)
+    assert iso_file.read({**out, "__provider": "p"}, no_secret) == out
+    Path(out["path"]).unlink()
+    assert iso_file.read(out, no_secret) is None
+
+
+@pytest.mark.row("B17")
+def test_a_new_registration_reaches_a_machine_that_has_not_booted_and_no_other(tmp_path: Path) -> None:
+    out = iso_file.create(props(tmp_path), no_secret)
+    text = USER_DATA.replace("{}", "{edge-hosts-epoch: e2}")
+    again = iso_file.update(out, props(tmp_path, epoch="e2", user_data=text), no_secret)
+    assert read_site_iso(Path(out["path"]).read_bytes())["user-data"] == text
+    iso_file.forget(Path(out["path"]), "plant-a")
+    with pytest.raises(HostError, match=r"registers at its first boot only.*edgectl roll STACK plant-a"):
+        iso_file.update(again, props(tmp_path, epoch="e3"), no_secret)
+    assert not Path(out["path"]).exists(), "no token for a machine that does not read it"
+    moved = iso_file.update(again, props(tmp_path / "new", epoch="e2"), no_secret)
+    assert moved["folder"] == str(tmp_path / "new") and not (tmp_path / "new").exists()
+    iso_file.update(moved, props(tmp_path, epoch="e3", generation=2), no_secret)
+    assert Path(out["path"]).exists()
+
+
+def test_only_the_iso_of_the_host_is_ever_deleted(tmp_path: Path) -> None:
+    other = tmp_path / "precious.iso"
+    other.write_text("x")
+    with pytest.raises(HostError, match="is not its own ISO"):
+        after.create({"host": "plant-a", "mode": "bare", "path": str(other)}, no_secret)
+    assert other.exists()
 
 
 def test_another_generation_or_place_writes_it_anew(tmp_path: Path) -> None:

@@ -78,6 +78,61 @@ def test_what_may_still_come_is_pending_and_says_what_is_missing(
     assert decide([str(caught.value)], 1200.0) is not None
 
 
+@pytest.mark.row("B14")
+def test_an_appliance_that_never_registers_is_told_of_its_own_iso(palette: FakePalette) -> None:
+    with pytest.raises(
+        PendingError, match=r"own ISO \(volume cidata\).*read only then.*edgectl roll STACK a.*-u stylus-agent`"
+    ):
+        healthy_look(palette.client(), wanted(appliance=True))
+    with pytest.raises(PendingError) as caught:
+        healthy_look(palette.client(), wanted())
+    assert "cidata" not in str(caught.value)
+    assert "spectro-stylus-agent" in str(caught.value)
+    palette.add("a", labels=labels())
+    found = healthy_look(palette.client(), wanted(appliance=True))
+    assert healthy_diff(found, wanted(appliance=True)) == []
+
+
+GOOD_DEVICE = {"cpu": {"cores": 2}, "memory": {"sizeInMB": 8192}, "disks": [{"size": 100}]}
+
+
+@pytest.mark.row("B2", "B17")
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        ({"cpu": {"cores": 1}}, "too small: 1 CPU; an appliance needs 2 CPUs"),
+        ({"memory": {"sizeInMB": 4096}}, "too small: 4.0 GiB of memory"),
+        ({"disks": [{"size": 40}]}, "too small: a disk of 40 GB"),
+    ],
+)
+@pytest.mark.parametrize("health", ["healthy", "unhealthy"])
+def test_an_appliance_that_is_too_small_is_not_waited_for(
+    palette: FakePalette, device: dict[str, Any], words: str, health: str
+) -> None:
+    record = palette.add("a", labels=labels(), health=health)
+    record["spec"]["device"] |= {**GOOD_DEVICE, **device}
+    with pytest.raises(PaletteError, match=words) as caught:
+        healthy_look(palette.client(), wanted(appliance=True))
+    assert not is_pending(str(caught.value))
+    record["spec"]["device"] |= GOOD_DEVICE
+    if health == "healthy":
+        assert healthy_look(palette.client(), wanted(appliance=True))["status"] == "healthy"
+    record["spec"]["device"] |= device
+    if health == "healthy":
+        assert healthy_look(palette.client(), wanted())["status"] == "healthy", "an agent is judged on the host"
+
+
+@pytest.mark.row("B2")
+def test_the_address_of_an_appliance_is_compared_with_its_record(palette: FakePalette) -> None:
+    palette.add("a", labels=labels())
+    assert healthy_look(palette.client(), wanted(appliance=True, hostAddress="10.1.2.3"))["status"] == "healthy"
+    other = wanted(appliance=True, hostAddress="10.1.2.9")
+    with pytest.raises(PaletteError, match=r"it registered with 10\.1\.2\.3 instead of 10\.1\.2\.9"):
+        healthy_look(palette.client(), other)
+    found = healthy_read(palette.client(), other)
+    assert found["status"] == "unhealthy", "an address that has moved is drift"
+
+
 @pytest.mark.row("A21")
 @pytest.mark.parametrize(
     ("record", "words"),

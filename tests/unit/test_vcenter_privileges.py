@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -83,6 +84,17 @@ def content(granted: dict[str, set[str]], *, knows_all: bool = True) -> Any:
         sessionManager=SimpleNamespace(currentSession=session),
         authorizationManager=SimpleNamespace(HasPrivilegeOnEntities=has, FetchUserPrivilegeOnEntities=fetch),
     )
+
+
+@pytest.mark.row("B14")
+def test_an_appliance_needs_its_drives_changed(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    places = places_of(settings, inventory(), Rows("dev"))
+    media = {"VirtualMachine.Interact.SetCDMedia", "VirtualMachine.Interact.DeviceConnection"}
+    for mode, asked in (("agent", False), ("appliance", True)):
+        here = [replace(one, host=replace(one.host, mode=mode)) for one in places]
+        found = {each for _, _, all_ in wanted_on(settings, inventory(), here).values() for each in all_}
+        assert media <= found if asked else not media & found
 
 
 @pytest.mark.parametrize("knows_all", [True, False])

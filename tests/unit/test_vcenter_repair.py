@@ -13,6 +13,7 @@ from edge.vcenter.model import Inventory
 from edge.vcenter.reads import machines_of
 from edge.vcenter.repair import Case, after_a_killed_run, judge_repair
 from edge.vcenter.stack_state import MACHINE, Known, StackState, load_state, of_export
+from tests.unit.image_stacks import GIVEN
 from tests.unit.settings_helpers import put
 from tests.unit.vcenter_samples import NOW, inventory, machine, settings_of, snapshot, without_folder
 
@@ -44,6 +45,22 @@ def test_machines_as_they_should_be(tmp_path: Path) -> None:
 def test_a_machine_that_does_not_run_can_be_powered_on(tmp_path: Path, power: str, kind: str) -> None:
     one = cases(tmp_path, good(power=power), BOTH)["plant-a"]
     assert (one.kind, one.deed, one.fine) == (kind, "power on", False)
+
+
+@pytest.mark.row("B14")
+def test_an_appliance_that_is_off_is_not_switched_on_before_its_medium_is_out(tmp_path: Path) -> None:
+    """Its installer switches it off: switched on with the medium still in, it would install itself again."""
+    appliance = (put("hosts.plant-a.mode", "appliance"), put("image", GIVEN))
+    one = cases(tmp_path, good(power="poweredOff"), BOTH, *appliance)["plant-a"]
+    assert (one.kind, one.deed, one.fine) == ("off", None, False)
+    assert one.commands == ("pulumi up --stack plant-dev",)
+    prepared = {**machine("plant-a", 10).extra, "edge-hosts.registration": "e1"}
+    one = cases(tmp_path, good(power="poweredOff", extra=prepared), BOTH, *appliance)["plant-a"]
+    assert (one.kind, one.deed) == ("off", "power on")
+    one = cases(tmp_path, good(), StackState({"plant-b": B}), *appliance)["plant-a"]
+    assert (one.kind, one.deed) == ("unrecorded", None)
+    assert "adopt" not in one.sentence + "".join(one.commands)
+    assert "destroy the machine by hand" in one.sentence
 
 
 def test_a_deleted_machine_is_made_again_by_refresh_and_up(tmp_path: Path) -> None:

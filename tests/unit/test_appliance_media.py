@@ -1,0 +1,116 @@
+"""What a healthy appliance needed once is taken away, and nothing else is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edge.appliance import media as logic
+from edge.errors import PendingError
+from edge.images import check_resource
+from edge.vcenter.errors import VcenterError
+from tests.unit.media_world import INSTALLER, LOGIN, World, inputs, put_in_place, secret
+
+OWN = "[ssd-1] a/edge-hosts-cidata-0123456789ab-e1.iso"
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World()
+    made.one.installed, made.one.drives, made.data[OWN] = True, ["", OWN], b"iso"
+    put_in_place(made, monkeypatch)
+    return made
+
+
+def of_vm(**more: Any) -> dict[str, Any]:
+    return {**inputs(), "mode": "vsphere", "site_iso": OWN, "removed": None, **more}
+
+
+@pytest.mark.row("B14")
+def test_the_own_iso_of_a_healthy_vm_is_ejected_and_deleted(world: World) -> None:
+    outs = logic.create(of_vm(), secret)
+    assert outs["removed"] == OWN
+    assert "user_data" not in outs
+    assert (world.one.drives, world.tokens, world.one.power_ons) == (["", ""], [], 0)
+    assert logic.create(of_vm(), secret)["removed"] == OWN, "again is fine"
+
+
+def test_another_iso_in_the_drive_stays(world: World) -> None:
+    world.one.drives, world.data["[ssd-1] tools.iso"] = ["", "[ssd-1] tools.iso"], b"t"
+    logic.create(of_vm(), secret)
+    assert world.one.drives == ["", "[ssd-1] tools.iso"]
+    assert (world.tokens, "set_drives" in world.calls) == ([], False)
+
+
+def test_a_vm_that_is_gone_leaves_only_its_file(world: World) -> None:
+    world.vms.clear()
+    assert logic.create(of_vm(), secret)["removed"] == OWN
+    assert world.tokens == []
+
+
+def test_what_killed_runs_have_left_beside_it_goes_too(world: World) -> None:
+    world.data["[ssd-1] a/edge-hosts-cidata-ffffffffffff-e0.iso"] = b"old"
+    world.data["[ssd-1] a/a.vmx"] = b"vm"
+    logic.create(of_vm(site_iso=""), secret)
+    assert world.tokens == []
+    assert "[ssd-1] a/a.vmx" in world.data
+
+
+def test_a_file_that_is_locked_is_worth_another_look(world: World) -> None:
+    def locked(call: str) -> None:
+        if call == "delete_file":
+            raise PendingError("it is still in use.", remedy="take it out")
+
+    world.before = locked
+    with pytest.raises(PendingError, match=r"^pending: it is still in use\. Remedy: take it out"):
+        logic.create(of_vm(), secret)
+    world.before = lambda _call: None
+    assert logic.create(of_vm(), secret)["removed"] == OWN
+
+
+def test_differences_of_the_media(world: World) -> None:
+    outs = logic.create(of_vm(), secret)
+    assert logic.diff(outs, of_vm(user_data="other", timeout=1.0)) == []
+    assert logic.diff(outs, of_vm(epoch="e2")) == ["epoch"]
+    assert logic.diff(outs, of_vm(uuid="u2")) == ["uuid"]
+    world.calls.clear()
+    assert logic.diff(outs, of_vm(vcenter={**LOGIN, "user": "other"})) == [], "nothing is asked of it any more"
+    logic.delete(outs, secret)
+    assert logic.read({**outs, "__provider": "p"}, secret) == outs
+    assert world.calls == []
+
+
+def checked(**more: Any) -> dict[str, Any]:
+    base = {
+        "name": "a-iso", "host": "a", "vcenter": dict(LOGIN), "datacenter": "LAB", "place": INSTALLER, "sha256": "f" * 64,
+        "size": 1000.0,
+    }  # fmt: skip
+    return check_resource.create({**base, **more}, secret)
+
+
+@pytest.mark.row("B14")
+def test_an_installer_that_is_there(world: World) -> None:
+    outs = checked()
+    assert (outs["place"], outs["size"]) == (INSTALLER, 1000)
+    assert checked(size=0.0)["place"] == INSTALLER
+    assert checked(size=None)["place"] == INSTALLER
+    assert check_resource.diff(outs, {**outs, "size": 1000.0, "name": "a-iso"}) == []
+    assert check_resource.diff(outs, {**outs, "sha256": "0" * 64}) == ["sha256"]
+    assert check_resource.update(outs, outs, secret) == outs
+    check_resource.delete(outs, secret)
+    assert INSTALLER in world.data
+    assert world.calls == ["file_size"] * 4
+
+
+@pytest.mark.row("B14")
+def test_an_installer_that_is_not_there_or_another_one(world: World) -> None:
+    with pytest.raises(
+        VcenterError, match=r"edge host a: its installer ISO \[ssd-1\] gone\.iso is not there.*images list"
+    ):
+        checked(place="[ssd-1] gone.iso")
+    with pytest.raises(VcenterError, match="has 1000 bytes where the image says 1001: an upload was cut off"):
+        checked(size=1001.0)
+    world.data[INSTALLER] = b""
+    with pytest.raises(VcenterError, match="has 0 bytes and is no ISO"):
+        checked(size=0.0)
