@@ -181,7 +181,9 @@ class TestTrouble:
         session = int((world.folder / "work/jobs/build/pid").read_text())
         os.killpg(session, signal.SIGKILL)
         (mark.parent / "pid").write_text(f"{os.getpid()}\n")
-        mark.write_text(f"{mark.read_text().split()[0]} of-the-boot-before\n")
+        # As if this very process had, by chance, number and age of the job's.
+        born = Path("/proc/self/stat").read_text().split()[21]
+        mark.write_text(f"{born} of-the-boot-before\n")
         slow.unlink()
         assert isinstance(world.built(request), Built)
         assert builds(world) == 2
@@ -200,6 +202,15 @@ class TestTrouble:
         built = world.built(world.request())
         assert built.image_digest.startswith("sha256:")
         assert builds(world) == 1
+
+    def test_an_iso_that_is_removed_before_the_push_is_built_again(self, world: World) -> None:
+        flag = world.put("push-denied")
+        with pytest.raises(HostError, match="pushing"):
+            world.built(world.request())
+        flag.unlink()
+        next((world.folder / "work/CanvOS/build").glob("*.iso")).unlink()
+        assert Path(world.built(world.request()).isos["poweroff"]["path"]).exists()
+        assert builds(world) == 2
 
     def test_a_login_file_is_never_made_a_folder(self, world: World) -> None:
         world.built(world.request())
