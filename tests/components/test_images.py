@@ -195,8 +195,8 @@ class TestSiteImage:
             ({"kind": "network"}, "it is of kind network, not build"),
             ({"kind": "build"}, "has no value, as after a run that failed"),
             ({"kind": "build", "image": {"isos": {}}}, "has another form"),
-            ({"kind": "build", "image": {**FACTS.to_dict(), "canvos_commit": "d" * 40}}, "canvos.commit: is not that"),
-            ({"kind": "build", "image": {**FACTS.to_dict(), "canvos_tag": "v4.9.38"}}, "canvos.tag: is not that"),
+            ({"kind": "build", "image": {**FACTS.to_dict(), "canvos_commit": "d" * 40}}, "says as canvos.commit"),
+            ({"kind": "build", "image": {**FACTS.to_dict(), "canvos_tag": "v4.9.38"}}, "says as canvos.tag"),
         ],
     )
     def test_of_a_stack_that_does_not_fit(self, tmp_path: Path, exports: dict[str, Any], words: str) -> None:
@@ -215,7 +215,9 @@ class TestSiteImage:
     def test_made_here_but_not_what_the_release_pins(self, tmp_path: Path) -> None:
         image = {"source": "build", "builder": BUILDER, "build": IMAGE}
         settings = settings_of(tmp_path, image, {**CANVOS, "isos": {"poweroff": "e" * 64}})
-        with pytest.raises(ProgramError, match=r"canvos\.isos\.poweroff: is not that of the site's image"):
+        with pytest.raises(
+            ProgramError, match=r"site\.image: is not what the release r-1 records as canvos\.isos\.poweroff"
+        ):
             site_image(settings)
 
 
