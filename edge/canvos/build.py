@@ -175,15 +175,16 @@ class Build:
             "warnings": [*machine, *(str(one) for one in checkout.warnings)],
         }  # fmt: skip
         self._keep_text("jobs/build/attempt", json.dumps(attempt))
-        script = build_script.build_script(request, self._folder, least_gib=0 if request.accept_small else DISK_LEAST)
+        script = build_script.build_script(
+            request,
+            self._folder,
+            least_gib=0 if request.accept_small else DISK_LEAST,
+            terminal=bool(inputs.certificates) or any(key.endswith("_PROXY") for key in request.arg),
+        )
         limit = request.seconds + _REPORT_SECONDS
-        self._make.start(inputs.digest, script, limit, terminal=self._needs_terminal(inputs))
+        self._make.start(inputs.digest, script, limit)
         again = " again" if before.key == inputs.digest else ""
         return Waiting(f"building{again}", 0)
-
-    def _needs_terminal(self, inputs: BuildInputs) -> bool:
-        """With a proxy or certificates the vendor's script runs a command that fails without a terminal."""
-        return bool(inputs.certificates) or any(key.endswith("_PROXY") for key in self._request.arg)
 
     def _write(self, checkout: Checkout, inputs: BuildInputs) -> None:
         files = {

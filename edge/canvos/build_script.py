@@ -35,10 +35,11 @@ def bundle_lines(bundle: str) -> str:
     )
 
 
-def build_script(request: BuildRequest, folder: str, *, least_gib: int) -> str:
+def build_script(request: BuildRequest, folder: str, *, least_gib: int, terminal: bool) -> str:
     """Return the build in the checkout `folder`: checks, images, then one ISO per kind, each with its user-data and name.
 
-    It leaves `report` in its own folder, however it ends. `least_gib` is the free space that it wants before it begins.
+    It leaves `report` in its own folder, however it ends. `least_gib` is the free space that it wants before it begins;
+    `terminal` gives the vendor's script one: with a proxy or certificates it runs a command that fails without.
     """
     lines = [
         "set -u",
@@ -48,7 +49,7 @@ def build_script(request: BuildRequest, folder: str, *, least_gib: int) -> str:
         f"cd {shlex.quote(folder)} || exit {NAMES}",
         "trap report EXIT",
         _report(request),
-        _limited(request),
+        _limited(request, terminal=terminal),
         _space(least_gib),
         *([] if request.earthly else [_privileged(request)]),
         *_login_lines(request),
@@ -87,14 +88,20 @@ def _report(request: BuildRequest) -> str:
     )
 
 
-def _limited(request: BuildRequest) -> str:
-    """Return the function that runs the vendor's part for what is left of the time; as root it can be ended by root only."""
+def _limited(request: BuildRequest, *, terminal: bool) -> str:
+    """Return the function that runs the vendor's part for what is left of the time; as root it can be ended by root only.
+
+    A terminal is made inside of the limit: `timeout` puts what it runs into the background, where a process that sets the
+    modes of its terminal is stopped.
+    """
     tool = "earthly" if request.earthly else "./earthly.sh"
     root = "" if request.earthly else "sudo_ "
+    # No target has a sign that a shell would take for its own.
+    run = f'script -qefc "{tool} $*" /dev/null' if terminal else f'{tool} "$@"'
     return (
         "vendor() {\n"
         f'  left=$(( until - $(date +%s) )); [ "$left" -gt 0 ] || exit {LATE}\n'
-        f'  {root}timeout --kill-after=30 "$left" {tool} "$@"\n'
+        f'  {root}timeout --kill-after=30 "$left" {run}\n'
         f"  code=$?; [ $code != {LATE} ] && [ $code != 137 ] || exit {LATE}\n"
         "  return $code\n}"
     )

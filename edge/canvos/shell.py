@@ -145,20 +145,18 @@ class Job:
         """The path of its output."""
         return f"{self._folder}/log"
 
-    def start(self, key: str, script: str, limit: int, *, terminal: bool = False, stdin: str = "") -> None:
+    def start(self, key: str, script: str, limit: int, *, stdin: str = "") -> None:
         """Start a script that is ended after `limit` seconds, its children with it.
 
-        What an earlier one has left running in this folder is ended first. `terminal` gives the script one: a part of the
-        vendor's script fails without. `stdin` is what it reads: a secret belongs there, and lies in a file of the folder
-        only until the script has it open. Raises HostError when it cannot be started.
+        What an earlier one has left running in this folder is ended first. `stdin` is what it reads: a secret belongs
+        there, and lies in a file of the folder only until the script has it open. Raises HostError when it cannot be
+        started.
         """
         folder = shlex.quote(self._folder)
         write_file(self._shell, f"{self._folder}/script", script, "0700")
         if stdin:
             write_file(self._shell, f"{self._folder}/stdin", stdin, "0600")
         inner = f"timeout --kill-after=30 {limit} bash ./script"
-        if terminal:
-            inner = f"script -qefc {shlex.quote(inner)} /dev/null"
         # The descriptor stays open when the name is gone.
         source = "exec 3<stdin; rm -f stdin" if stdin else "exec 3</dev/null"
         body = f"{source}; {inner} <&3 >log 2>&1; echo $? >code.part; mv code.part code"
@@ -167,7 +165,7 @@ class Job:
             f"setsid bash -c {shlex.quote(f'{_MARK}; {body}')} >/dev/null 2>&1 </dev/null & "
             "for _ in {1..50}; do [ -s pid ] && exit 0; sleep 0.02; done; exit 1"
         )
-        checked(self._shell, launch, "starting a job", "check that setsid, timeout and script are there", key)
+        checked(self._shell, launch, "starting a job", "check that setsid and timeout are there", key)
 
     def forget(self) -> None:
         """Let an ended job be started again by the next run; its log stays."""

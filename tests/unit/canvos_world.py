@@ -34,7 +34,8 @@ if [ "$1" = +validate-user-data ]; then
 fi
 PE=$(sed -n 's/^ARG PE_VERSION=//p' Earthfile)
 echo "building $1"
-[ -t 1 ] && echo "with a terminal" || echo "without a terminal"
+# Docker's client sets the modes of its terminal; a process in the background would be stopped by that.
+if [ -t 0 ] && [ -t 1 ]; then stty raw && stty sane && echo "with a terminal"; else echo "without a terminal"; fi
 build() {
   [ ! -e "$CANVOS_WORLD/fail" ] || { echo "no space left on device"; return 1; }
   sleep "$(cat "$CANVOS_WORLD/slow" 2>/dev/null || echo 0)"
@@ -170,5 +171,5 @@ class World:
             if isinstance(now, Built):
                 return now
             assert isinstance(now, Waiting)
-            time.sleep(0.1)
+            time.sleep(0.05)
         raise AssertionError(f"the build did not end: {now}")

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import signal
-import subprocess
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from edge.canvos.build import Build, BuildRequest, Built, Waiting
-from edge.canvos.images import ImageName, pack_values
+from edge.canvos.build import Build, Built, Waiting
+from edge.canvos.images import pack_values
 from edge.canvos.images import parse as parse_image
-from edge.canvos.report import findings, parse
 from edge.canvos.repository import known_tags, newest_tag
 from edge.errors import BuildError, HostError, SettingsError
 from tests.unit.canvos_world import EARTHLY, World
@@ -37,6 +32,18 @@ def world(tmp_path: Path) -> World:
 def builds(world: World) -> int:
     """Return how many builds were started."""
     return sum("setsid" in script and "jobs/build" in script for script in world.ran)
+
+
+def at_work(folder: Path) -> list[str]:
+    """Return the processes that work in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").readlink().is_relative_to(folder):
+                found.append((process / "comm").read_text().strip())
+        except OSError:
+            continue  # it has ended meanwhile
+    return found
 
 
 @pytest.mark.row("B3", "B10", "B12", "B13")
@@ -123,6 +130,12 @@ class TestBuild:
         assert built.isos["poweroff"]["size"]
         assert not (world.folder / "home/.docker").exists()
 
+    def test_a_build_with_a_terminal_has_its_limit_too(self, world: World) -> None:
+        world.put("slow", "30")
+        with pytest.raises(BuildError, match=r"(?s)exit code 124.*took longer than it may"):
+            world.built(world.request(seconds=4, certificates=(authority(),)))
+        assert not at_work(world.folder)
+
     @pytest.mark.row("B6")
     def test_with_certificates_the_vendor_s_script_gets_a_terminal(self, world: World) -> None:
         """With a proxy or certificates it runs a command that fails without one, and goes on without the authorities."""
@@ -158,6 +171,7 @@ class TestTrouble:
         world.put("slow", "30")
         with pytest.raises(BuildError, match=r"exit code 124"):
             world.built(world.request(seconds=1))
+        assert not at_work(world.folder)
 
     def test_a_killed_build_begins_anew(self, world: World) -> None:
         slow = world.put("slow", "30")
@@ -169,7 +183,7 @@ class TestTrouble:
         slow.unlink()
         assert isinstance(world.built(request), Built)
         assert builds(world) == 2
-        assert subprocess.run(["pgrep", "-s", str(session)], check=False, capture_output=True).stdout == b""
+        assert not at_work(world.folder)
 
     def test_a_machine_that_has_booted_meanwhile_begins_anew(self, world: World) -> None:
         """The number of the process may belong to another one by then."""
@@ -181,7 +195,9 @@ class TestTrouble:
         session = int((world.folder / "work/jobs/build/pid").read_text())
         os.killpg(session, signal.SIGKILL)
         (mark.parent / "pid").write_text(f"{os.getpid()}\n")
-        mark.write_text(f"{mark.read_text().split()[0]} of-the-boot-before\n")
+        # As if this very process had, by chance, number and age of the job's.
+        born = Path("/proc/self/stat").read_text().split()[21]
+        mark.write_text(f"{born} of-the-boot-before\n")
         slow.unlink()
         assert isinstance(world.built(request), Built)
         assert builds(world) == 2
@@ -200,6 +216,15 @@ class TestTrouble:
         built = world.built(world.request())
         assert built.image_digest.startswith("sha256:")
         assert builds(world) == 1
+
+    def test_an_iso_that_is_removed_before_the_push_is_built_again(self, world: World) -> None:
+        flag = world.put("push-denied")
+        with pytest.raises(HostError, match="pushing"):
+            world.built(world.request())
+        flag.unlink()
+        next((world.folder / "work/CanvOS/build").glob("*.iso")).unlink()
+        assert Path(world.built(world.request()).isos["poweroff"]["path"]).exists()
+        assert builds(world) == 2
 
     def test_a_login_file_is_never_made_a_folder(self, world: World) -> None:
         world.built(world.request())
@@ -313,67 +338,3 @@ class TestBefore:
     def test_a_content_bundle_that_is_not_there(self, world: World) -> None:
         with pytest.raises(HostError, match=r"/nowhere is no folder with .zst files.*contentBundle"):
             world.built(world.request(bundle="/nowhere"))
-
-
-@pytest.mark.row("B10", "B12", "B13")
-class TestReport:
-    """What a build that has ended says about itself, and how it is judged."""
-
-    IMAGE = ImageName("registry.example:5000/edge", "ubuntu", "1.31.0", "v4.5.15", "eks-hybrid")
-    ISO = "palette-edge-installer.iso"
-    LINES = (
-        "code 0", "step done", "free 99999999", f"file 2147483648 1795867200 {'ab' * 32} {ISO}",
-        f"sum {ISO} {'ab' * 32}  {ISO}", f"image {IMAGE.reference}", "listed",
-    )  # fmt: skip
-
-    def problems(self, world: World, *, without: str = "", **replaced: str) -> list[str]:
-        lines = [line for line in self.LINES if not (without and line.startswith(without))]
-        lines = [f"{kind} {replaced[kind]}" if (kind := line.split()[0]) in replaced else line for line in lines]
-        text = parse("\n".join(lines))
-        began = datetime.fromtimestamp(1795867100, UTC)
-        return [str(one) for one in findings(world.request(), self.IMAGE, text, began, "builder", "LOG", "tail")]
-
-    def test_a_good_one(self, world: World) -> None:
-        assert self.problems(world) == []
-
-    @pytest.mark.parametrize(
-        ("change", "words"),
-        [
-            ({"without": "file"}, "was not made"),
-            ({"without": "sum"}, "does not state a checksum"),
-            ({"without": "image"}, "is no image of the builder"),
-            ({"without": "listed"}, "could not be asked for its images"),
-            ({"step": "images"}, "ended in its step 'images'"),
-            ({"file": f"2147483648 1795867099 {'ab' * 32} {ISO}"}, "is older than this build"),
-            ({"file": f"2147483648 1795867200 {'cd' * 32} {ISO}"}, "but its checksum file says"),
-            ({"code": "124"}, "took longer than it may"),
-        ],
-    )
-    def test_each_thing_alone(self, world: World, change: dict[str, str], words: str) -> None:
-        found = self.problems(world, **change)
-        assert len(found) == 1
-        assert words in found[0]
-
-    def test_a_full_disk_is_said_with_what_is_missing(self, world: World) -> None:
-        found = self.problems(world, without="file", free="1024")
-        assert "was not made" in found[0]
-        assert "free disk: is full" in found[1]
-
-    def test_none_at_all(self, world: World) -> None:
-        found = findings(world.request(), self.IMAGE, None, datetime.now(UTC), "builder", "LOG", "Killed\n")
-        assert ["ended without a report" in str(one) and "'Killed'" in str(one) for one in found] == [True]
-
-
-class TestRequest:
-    def test_to_plain_data_and_back_with_the_engine_s_numbers(self, world: World) -> None:
-        request = world.request(dockerfile=("RUN ours",), commit="c" * 40)
-        data = json.loads(json.dumps(request.to_dict()))
-        data["seconds"] = float(data["seconds"])
-        assert BuildRequest.from_dict(data) == request
-
-    def test_every_field_is_a_part_of_its_digest(self, world: World) -> None:
-        base = world.request()
-        for name, value in vars(base).items():
-            other = not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else "x"
-            other = {**value, "reboot": "x"} if isinstance(value, dict) else other
-            assert replace(base, **{name: ("x",) if isinstance(value, tuple) else other}).digest != base.digest, name
