@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
+from tests.components.forked import Judge
 from tests.components.harness import ROOT
 
 # What is broken: the file, the line as it is, and the line as a hurried person would leave it.
@@ -120,59 +117,47 @@ BREAKS = {
     ),
 }
 
+LIBRARIES = "import asyncssh, cryptography, httpx, pulumi, pulumi_command, pulumi_vsphere, pydantic, tenacity, yaml"
 JUDGE = """
-import json, sys
-from pathlib import Path
-from tests.components.harness import record_stack
-from tests.components.rules import problems
-from tests.components.test_chain import EXPECTED, _with_host
-recording = record_stack("lab", Path.cwd(), _with_host("bare", state="lost"))
-hosts = {**EXPECTED["lab"], "bare": {**EXPECTED["lab"]["bare"], "force": True, "retain": True}}
-hosts["proxied"] = {**hosts["proxied"], "protect": True}
-hosts["vm"] = {**hosts["vm"], "protect": True}
-site = _with_host("bare", state="lost")
-site["hosts"]["proxied"]["protect"] = site["hosts"]["vm"]["protect"] = True
-print(json.dumps(problems(record_stack("lab", Path.cwd(), site), hosts)))
+def judge():
+    from pathlib import Path
+    from tests.components.harness import record_stack
+    from tests.components.rules import problems
+    from tests.components.test_chain import EXPECTED, _with_host
+    hosts = {**EXPECTED["lab"], "bare": {**EXPECTED["lab"]["bare"], "force": True, "retain": True}}
+    hosts["proxied"] = {**hosts["proxied"], "protect": True}
+    hosts["vm"] = {**hosts["vm"], "protect": True}
+    site = _with_host("bare", state="lost")
+    site["hosts"]["proxied"]["protect"] = site["hosts"]["vm"]["protect"] = True
+    return problems(record_stack("lab", Path.cwd(), site), hosts)
 """
 
 
-def _copy(to: Path) -> Path:
-    for name in ("components", "edge", "scripts", "releases", "tests"):
-        shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in [*ROOT.glob("Pulumi*.yaml"), ROOT / "__main__.py"]:
-        shutil.copy(path, to)
-    return to
-
-
-def _judge(folder: Path) -> list[str]:
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", JUDGE], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        return [f"the program fails: {done.stderr.strip().splitlines()[-1]}"]
-    found: list[str] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _copy(tmp_path_factory.mktemp("broken"))
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
+    folder = tmp_path_factory.mktemp("broken")
+    for name in ("components", "edge", "scripts", "releases", "tests"):
+        ignored = shutil.ignore_patterns("__pycache__", "golden", "lab", "engine")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    for path in [*ROOT.glob("Pulumi*.yaml"), ROOT / "__main__.py"]:
+        shutil.copy(path, folder)
+    with Judge(folder, LIBRARIES, JUDGE) as one:
+        yield one
 
 
-def test_the_unbroken_copy_keeps_every_rule(copy: Path) -> None:
-    assert _judge(copy) == []
+def test_the_unbroken_copy_keeps_every_rule(judge: Judge) -> None:
+    assert judge.problems() == []
 
 
 @pytest.mark.row("C4")
 @pytest.mark.parametrize("what", sorted(BREAKS))
-def test_a_deliberate_break_is_found(copy: Path, what: str) -> None:
+def test_a_deliberate_break_is_found(judge: Judge, what: str) -> None:
     file, old, new = BREAKS[what]
-    path = copy / file
+    path = judge.folder / file
     source = path.read_text("utf-8")
     assert source.count(old) == 1, f"{file} has {source.count(old)} places of {old!r}: write the break again"
     path.write_text(source.replace(old, new), "utf-8")
     try:
-        assert _judge(copy), f"nothing noticed that {what} was broken"
+        assert judge.problems(), f"nothing noticed that {what} was broken"
     finally:
         path.write_text(source, "utf-8")
