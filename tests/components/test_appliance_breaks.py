@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from tests.components.breaks import broken, copy_of, judged
+from tests.components.breaks import LIBRARIES, broken, copy_of
+from tests.components.forked import Judge
 
 HOST, MACHINE = "components/appliance_host.py", "components/appliance_vm.py"
 # What is broken: the file, the line as it is, and the line as a hurried person would leave it.
@@ -45,26 +46,27 @@ BREAKS = {
 }  # fmt: skip
 
 JUDGE = """
-import json
-from pathlib import Path
-from tests.components.appliance_rules import CHAINS, problems
-from tests.components.appliance_site import record, site
-raw = site(hosts={name: {"protect": True} for name in CHAINS})
-print(json.dumps(problems(record(raw, root=Path.cwd()), protect=True)))
+def judge():
+    from pathlib import Path
+    from tests.components.appliance_rules import CHAINS, problems
+    from tests.components.appliance_site import record, site
+    raw = site(hosts={name: {"protect": True} for name in CHAINS})
+    return problems(record(raw, root=Path.cwd()), protect=True)
 """
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_of(tmp_path_factory.mktemp("broken"))
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
+    with Judge(copy_of(tmp_path_factory.mktemp("broken")), LIBRARIES, JUDGE) as one:
+        yield one
 
 
-def test_the_unbroken_copy_keeps_every_rule(copy: Path) -> None:
-    assert judged(copy, JUDGE) == []
+def test_the_unbroken_copy_keeps_every_rule(judge: Judge) -> None:
+    assert judge.problems() == []
 
 
 @pytest.mark.row("B14", "B17", "C4")
 @pytest.mark.parametrize("what", sorted(BREAKS))
-def test_a_deliberate_break_is_found(copy: Path, what: str) -> None:
-    with broken(copy, *BREAKS[what]):
-        assert judged(copy, JUDGE), f"nothing noticed that {what} was broken"
+def test_a_deliberate_break_is_found(judge: Judge, what: str) -> None:
+    with broken(judge.folder, *BREAKS[what]):
+        assert judge.problems(), f"nothing noticed that {what} was broken"

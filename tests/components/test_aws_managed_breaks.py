@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.components.forked import Judge
 from tests.components.harness import ROOT
 
 CLUSTER, GATEWAY, PRIVATE = "components/aws/cluster.py", "components/aws/gateway.py", "components/aws/private_path.py"
@@ -61,12 +57,11 @@ BREAKS = {
     "an endpoint of a VPN in the facts": (MANAGED, "for pair in all_ for end in pair", "for pair in all_ for end in pair[:1]"),
 }  # fmt: skip
 
-# One process loads the SDK, which takes seconds, and none of ours; each judgement is a fork of it, with the files as they are.
-JUDGE = """
-import json, os, sys
-import pulumi_aws as aws
+# The SDK's modules load when their classes are named.
+LIBRARIES = """import pulumi_aws as aws
 aws.ec2.Vpc, aws.ec2transitgateway.Route, aws.eks.Cluster, aws.iam.Role, aws.route53.ResolverEndpoint, aws.vpc.SecurityGroupEgressRule
-
+"""
+JUDGE = """
 def judge():
     from tests.components.managed_rules import problems
     from tests.components.managed_samples import TRANSIT, made, network, question
@@ -75,58 +70,17 @@ def judge():
         asked = question(raw)
         found += problems(made(asked), asked)
     return found
-
-for _ in sys.stdin:
-    read, write = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            found = judge()
-        except BaseException as error:
-            found = [f"the program fails: {error!r}"]
-        os.write(write, json.dumps([one[:200] for one in found[:20]]).encode())
-        os._exit(0)
-    os.close(write)
-    with os.fdopen(read) as answer:
-        print(answer.read(), flush=True)
-    os.waitpid(child, 0)
 """
-
-
-class Judge:
-    """A copy of the code that may be broken, and the process that judges it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name in ("components", "edge", "tests"):
-            ignored = shutil.ignore_patterns("__pycache__", "golden", "lab", "engine")
-            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-        environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", JUDGE],
-            cwd=folder,
-            env=environment,
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-
-    def problems(self) -> list[str]:
-        """Return the rules that the files break as they are now."""
-        assert self.process.stdin and self.process.stdout
-        self.process.stdin.write("judge\n")
-        self.process.stdin.flush()
-        found: list[str] = json.loads(self.process.stdout.readline())
-        return found
 
 
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
-    one = Judge(tmp_path_factory.mktemp("broken"))
-    with one.process:
+    folder = tmp_path_factory.mktemp("broken")
+    for name in ("components", "edge", "tests"):
+        ignored = shutil.ignore_patterns("__pycache__", "golden", "lab", "engine")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    with Judge(folder, LIBRARIES, JUDGE) as one:
         yield one
-        assert one.process.stdin
-        one.process.stdin.close()
 
 
 def test_the_unbroken_copy_keeps_every_rule(judge: Judge) -> None:

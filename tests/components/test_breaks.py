@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from tests.components.breaks import broken, copy_of, judged
+from tests.components.breaks import LIBRARIES, broken, copy_of
+from tests.components.forked import Judge
 
 # What is broken: the file, the line as it is, and the line as a hurried person would leave it.
 BREAKS = {
@@ -116,32 +117,32 @@ BREAKS = {
 }
 
 JUDGE = """
-import json, sys
-from pathlib import Path
-from tests.components.harness import record_stack
-from tests.components.rules import problems
-from tests.components.test_chain import EXPECTED, _with_host
-recording = record_stack("lab", Path.cwd(), _with_host("bare", state="lost"))
-hosts = {**EXPECTED["lab"], "bare": {**EXPECTED["lab"]["bare"], "force": True, "retain": True}}
-hosts["proxied"] = {**hosts["proxied"], "protect": True}
-hosts["vm"] = {**hosts["vm"], "protect": True}
-site = _with_host("bare", state="lost")
-site["hosts"]["proxied"]["protect"] = site["hosts"]["vm"]["protect"] = True
-print(json.dumps(problems(record_stack("lab", Path.cwd(), site), hosts)))
+def judge():
+    from pathlib import Path
+    from tests.components.harness import record_stack
+    from tests.components.rules import problems
+    from tests.components.test_chain import EXPECTED, _with_host
+    hosts = {**EXPECTED["lab"], "bare": {**EXPECTED["lab"]["bare"], "force": True, "retain": True}}
+    hosts["proxied"] = {**hosts["proxied"], "protect": True}
+    hosts["vm"] = {**hosts["vm"], "protect": True}
+    site = _with_host("bare", state="lost")
+    site["hosts"]["proxied"]["protect"] = site["hosts"]["vm"]["protect"] = True
+    return problems(record_stack("lab", Path.cwd(), site), hosts)
 """
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_of(tmp_path_factory.mktemp("broken"))
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
+    with Judge(copy_of(tmp_path_factory.mktemp("broken")), LIBRARIES, JUDGE) as one:
+        yield one
 
 
-def test_the_unbroken_copy_keeps_every_rule(copy: Path) -> None:
-    assert judged(copy, JUDGE) == []
+def test_the_unbroken_copy_keeps_every_rule(judge: Judge) -> None:
+    assert judge.problems() == []
 
 
 @pytest.mark.row("C4")
 @pytest.mark.parametrize("what", sorted(BREAKS))
-def test_a_deliberate_break_is_found(copy: Path, what: str) -> None:
-    with broken(copy, *BREAKS[what]):
-        assert judged(copy, JUDGE), f"nothing noticed that {what} was broken"
+def test_a_deliberate_break_is_found(judge: Judge, what: str) -> None:
+    with broken(judge.folder, *BREAKS[what]):
+        assert judge.problems(), f"nothing noticed that {what} was broken"

@@ -12,6 +12,7 @@ import yaml
 
 from edge.checks.catalogue import CATALOGUE
 from edge.checks.policy import host_checks, level_of
+from tests.scripts.case_rows import rows_of
 from tests.scripts.checks_machine import BASE, HERE, Machine, described, laid_over
 from tests.scripts.listeners import listeners
 
@@ -41,17 +42,10 @@ def _cases() -> Iterator[dict[str, Any]]:
 
 
 CASES = tuple(_cases())
-# What a check proves on an appliance, besides that it is asked there.
-_ROWS_ON_APPLIANCE = {
-    **dict.fromkeys(("host.cpu.minimum", "host.memory.recommended", "host.disk.recommended"), ("B2", "B15")),
-    "host.network.static": ("B2", "B15"),
-    "host.network.offload": ("B15", "B16"),
-}
 
 
 def _rows(case: dict[str, Any]) -> Any:
-    rows = CATALOGUE[case["check"]].rows if case["check"] in CATALOGUE else ()
-    rows += _ROWS_ON_APPLIANCE.get(case["check"], ("B15",)) if case["file"] == "appliance" else ()
+    rows = rows_of(case, case["file"])
     return pytest.mark.row(*rows) if rows else ()
 
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from edge.checks.catalogue import CATALOGUE
+from tests.scripts.case_rows import rows_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "docs" / "coverage.md"
@@ -96,8 +97,7 @@ def _check_cases() -> Iterator[tuple[str, frozenset[str]]]:
     """Yield the cases of the host checks, which stand in YAML and carry the rows of their check."""
     for path in sorted((ROOT / "tests" / "scripts" / "cases").glob("*.yaml")):
         for case in yaml.safe_load(path.read_text("utf-8")):
-            check = CATALOGUE.get(case["check"])
-            yield f"{CASES}[{case['check']}-{case['case']}]", frozenset(check.rows if check else ())
+            yield f"{CASES}[{case['check']}-{case['case']}]", frozenset(rows_of(case, path.stem))
 
 
 @cache
