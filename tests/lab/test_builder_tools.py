@@ -93,6 +93,7 @@ class TestDockerfile:
         with (folder / "Dockerfile").open("a") as stream:
             stream.write("RUN ours\n")
         assert arguments(folder).runs() == []
+        assert {word for word, _ in arguments(folder).instructions()} == {"ARG", "FROM", "COPY"}
 
     def test_what_we_insert_is_run(self, tmp_path: Path) -> None:
         folder = checkout(tmp_path)
