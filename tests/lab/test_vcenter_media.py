@@ -98,10 +98,12 @@ def blank(hand: Hands, name: str, iso: str = ISO, **config: Any) -> Any:
         unitNumber=1,
         backing=device.VirtualCdrom.RemotePassthroughBackingInfo(deviceName="", exclusive=False),
     )
-    controllers = [
-        device.ParaVirtualSCSIController(key=-1, busNumber=0, sharedBus="noSharing"),
-    ]
-    changes = [device.VirtualDeviceSpec(operation="add", device=one) for one in (*controllers, loaded, empty)]
+    card = device.VirtualVmxnet3(
+        key=-6, addressType="manual", macAddress="00:50:56:3f:ad:01",
+        backing=device.VirtualEthernetCard.NetworkBackingInfo(deviceName="vlan-hosts"),
+    )  # fmt: skip
+    controller = device.ParaVirtualSCSIController(key=-1, busNumber=0, sharedBus="noSharing")
+    changes = [device.VirtualDeviceSpec(operation="add", device=one) for one in (controller, loaded, empty, card)]
     changes.append(device.VirtualDeviceSpec(operation="add", fileOperation="create", device=disk))
     spec = vim.vm.ConfigSpec(
         name=name, guestId="ubuntu64Guest", firmware="bios", numCPUs=4, memoryMB=8192, deviceChange=changes,

@@ -123,7 +123,7 @@ def test_a_user_data_without_its_first_line_is_not_taken(machine: Machine) -> No
     assert machine.kept["stylus"]["site"]["name"] == "shared"
 
 
-@pytest.mark.parametrize(("given", "mode"), [(0o600, 0o600), ("0640", 0o640), (None, 0o644)])
+@pytest.mark.parametrize(("given", "mode"), [(0o440, 0o440), ("0640", 0o640), (None, 0o644)])
 def test_a_file_gets_its_mode_as_number_or_as_octal_text(machine: Machine, given: Any, mode: int) -> None:
     step = {"path": "/etc/made", "content": "x", **({} if given is None else {"permissions": given})}
     machine.installed({"stages": {"initramfs": [{"files": [step]}]}})
