@@ -27,7 +27,7 @@ ROWS = (
     *("C1", "C2", "C3", "C4", "C5", "C6", "C7"),
 )
 CASES = "tests/scripts/test_checks_cases.py::test_case"
-TOPICS = ("Appliance Mode",)
+TOPICS: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
