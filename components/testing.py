@@ -195,14 +195,15 @@ def _built(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a build would answer, with digests that nothing has."""
     asked = unwrapped(dict(inputs))["request"]
     kinds = list(asked["user_data"])
+    given = dict(str(line).split("=", 1) for line in asked["arg"])
     name = f"nodeadm-{asked['kubernetes']}-{asked['tag']}-{asked['custom_tag']}"
     facts = {
         "canvos_tag": asked["tag"],
         "canvos_commit": asked["commit"] or "0" * 40,
         "pe_version": asked["tag"],
         "kubernetes": asked["kubernetes"],
-        "os": asked["arg"]["OS_DISTRIBUTION"],
-        "os_version": asked["arg"].get("OS_VERSION", ""),
+        "os": given["OS_DISTRIBUTION"],
+        "os_version": given.get("OS_VERSION", ""),
         "image": f"{asked['registry']}/{asked['repo']}:{name}",
         "image_digest": f"sha256:{'0' * 64}",
         "inputs": "0" * 64,

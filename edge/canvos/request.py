@@ -51,8 +51,12 @@ class BuildRequest:
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data; it holds no secret."""
-        data = asdict(self)
+        """Return plain data; it holds no secret.
+
+        The arguments are a list: the engine hands a mapping on in any order, and another order of the lines in `.arg` would
+        be another build.
+        """
+        data = asdict(self) | {"arg": [f"{name}={value}" for name, value in self.arg.items()]}
         return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
 
     @classmethod
@@ -60,7 +64,12 @@ class BuildRequest:
         """Return the request out of plain data, whose numbers may be floats. Raises TypeError for a missing or unknown key."""
         lists = {key: tuple(map(str, data[key] or ())) for key in ("dockerfile", "certificates") if key in data}
         seconds = {"seconds": int(data["seconds"])} if "seconds" in data else {}
-        return cls(**{**data, **lists, **seconds})
+        pairs = (str(line).partition("=") for line in data["arg"])
+        ordered = {
+            "arg": {name: value for name, _, value in pairs},
+            "user_data": dict(sorted(data["user_data"].items())),
+        }
+        return cls(**{**data, **lists, **seconds, **ordered})
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 import asyncssh
 import pytest
 
+from edge.canvos.request import BuildRequest
 from edge.canvos.shell import Shell
 from edge.errors import BuildError, HostError, PendingError
 from edge.images import build_resource as build
@@ -196,3 +197,18 @@ def test_a_build_machine_over_ssh(tmp_path: Path) -> None:
     assert ImageFacts.from_dict(outs["facts"]).image_digest.startswith("sha256:")
     assert "PRIVATE KEY" not in json.dumps(outs)
     assert build.read(outs, secrets.get) == outs, "a build machine that is gone ends no refresh"
+
+
+@pytest.mark.row("B4", "B10")
+def test_another_order_of_what_the_engine_hands_on_is_the_same_build(world: World) -> None:
+    """The engine keeps no order of a mapping's keys; another order of the lines in `.arg` would be built anew."""
+
+    def turned(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: turned(inner) for key, inner in reversed(value.items())}
+        return value
+
+    request = world.request()
+    again = BuildRequest.from_dict(turned(request.to_dict()))
+    assert list(again.arg.items()) == list(request.arg.items())
+    assert again.digest == request.digest
