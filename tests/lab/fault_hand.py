@@ -19,6 +19,7 @@ from lab.machines import VM_NAME
 # The machines that exist already; faults are theirs. The VM comes and goes with the program.
 HOSTS = ("bare", "proxied", "jumped")
 EVERY = (*HOSTS, VM_NAME)
+APPLIANCE = "appliance"
 # What a person who waits for a fault to be told may be asked to wait; a run that takes longer hangs.
 RUN_SECONDS = 240.0
 _SITE = "edge-hosts:site"
@@ -69,7 +70,8 @@ def stack_file(lab: LabHand, change: Change | None = None) -> str:
     yaml = YAML()
     document: Any = yaml.load(lab.paths.stack_file.read_text("utf-8"))
     site = document["config"][_SITE]
-    for place, key in ((site["hosts"], VM_NAME), (site, "vsphere"), (site, "vcenters")):
+    hosts = site["hosts"]
+    for place, key in ((hosts, VM_NAME), (hosts, APPLIANCE), (site, "vsphere"), (site, "vcenters"), (site, "image")):
         place.pop(key)
     if change is not None:
         change(site)
@@ -128,7 +130,7 @@ def renew(lab: LabHand, *machines: str) -> None:
     existing = [name for name in machines if name != VM_NAME]
     with ThreadPoolExecutor(len(HOSTS)) as pool:
         list(pool.map(lambda name: lab.client.power("reset", name), existing))
-    for name in machines:
+    for name in (*machines, *([APPLIANCE] if VM_NAME in machines else [])):
         lab.client.palette("delete-record", uid=name)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from fault_hand import EVERY, Told, inside, program, records, renew, verify
+from fault_hand import APPLIANCE, EVERY, Told, inside, program, records, renew, verify
 from lab_hand import LabHand
 
 from lab.machines import VM_NAME
@@ -41,7 +41,8 @@ class Pass:
 
 def _run(lab: LabHand) -> Pass:
     began = time.time()
-    told = program(lab, vm=True)
+    # With a build and an installation in it, beside everything else.
+    told = program(lab, vm=True, seconds=480.0)
     facts = json.loads(lab.paths.facts.read_text("utf-8"))
     return Pass(began, told, facts, time.time() - began)
 
@@ -69,7 +70,7 @@ def test_new_machines_become_healthy_by_one_command(lab: LabHand, first: Pass) -
 def test_the_run_leaves_the_facts_of_the_stack_without_a_secret(lab: LabHand, first: Pass) -> None:
     assert first.facts["result"] == "succeeded"
     hosts = first.facts["outputs"]["hosts"]
-    assert sorted(hosts) == sorted(EVERY)
+    assert sorted(hosts) == sorted((*EVERY, APPLIANCE))
     for host in EVERY:
         labels = records(lab)[host]["metadata"]["labels"]
         assert hosts[host]["epoch"] == labels["edge-hosts-epoch"]
@@ -129,7 +130,7 @@ def test_a_look_at_all_hosts_is_one_login_each_and_changes_nothing(lab: LabHand,
 @pytest.mark.row("A2", "A17")
 def test_the_vm_is_what_the_program_gave_its_cloud_init(lab: LabHand, first: Pass) -> None:
     first.told.green()
-    (vm,) = lab.client.vms()
+    (vm,) = (one for one in lab.client.vms() if one["name"] == VM_NAME)
     address = str(lab.site.ssh_to_vm().host)
     assert (vm["name"], vm["guest"]) == (VM_NAME, {"hostname": VM_NAME, "ip": address})
     assert vm["cloudInit"] == {"state": "done", "errors": []}
@@ -137,6 +138,30 @@ def test_the_vm_is_what_the_program_gave_its_cloud_init(lab: LabHand, first: Pas
     # By the lab's own ssh configuration, which knows nothing but the derived host key.
     assert lab.says(VM_NAME, "hostname; sudo -n id -u").split() == [VM_NAME, "0"]
     assert first.facts["outputs"]["hosts"][VM_NAME]["vm"]["uuid"] == vm["uuid"]
+
+
+@pytest.mark.row("B14", "B15")
+def test_the_appliance_has_installed_itself_once_and_holds_no_medium(lab: LabHand, first: Pass) -> None:
+    first.told.green()
+    (vm,) = (one for one in lab.client.vms() if one["name"] == APPLIANCE)
+    assert (vm["appliance"]["installations"], vm["appliance"]["diskBoots"]) == (1, 1)
+    assert vm["isos"] == ["", ""]
+    isos = [path.name for path in (lab.paths.root / "datastores").rglob("*.iso")]
+    assert isos and not [name for name in isos if "cidata" in name]
+    facts = first.facts["outputs"]
+    sha256 = facts["image"]["isos"]["poweroff"]["sha256"]
+    assert facts["hosts"][APPLIANCE]["appliance"]["isoSha256"] == sha256
+    assert any(sha256[:12] in name for name in isos)
+
+
+@pytest.mark.row("B10", "B14")
+def test_a_second_run_builds_and_uploads_nothing(lab: LabHand, first: Pass) -> None:
+    first.told.green()
+    before = {path: path.stat().st_mtime_ns for path in (lab.paths.root / "datastores").rglob("*.iso")}
+    again = _run(lab)
+    again.told.green()
+    assert {path: path.stat().st_mtime_ns for path in (lab.paths.root / "datastores").rglob("*.iso")} == before
+    assert again.facts["outputs"]["image"] == first.facts["outputs"]["image"]
 
 
 def test_a_second_run_keeps_the_vm(lab: LabHand, first: Pass) -> None:
