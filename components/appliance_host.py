@@ -220,7 +220,7 @@ class ApplianceVmHost(ApplianceHost):
         }
         opts = self._dynamic(after=[self.registration, *self.machine.ready], protect=host.protect, secret=True)
         # An installation takes a minute or two hours: equal pauses would be a minute long.
-        opts = ResourceOptions.merge(opts, ResourceOptions(hooks=self._args.hooks.building()))
+        opts.hooks = self._args.hooks.building()
         return ApplianceBoot(names.child(host.name, "boot"), inputs, opts)
 
     def _media(self) -> ApplianceMedia:

@@ -86,7 +86,9 @@ def _link(host: str, role: str, link: Registration, needs: set[str], *, protect:
         yield "has options of another life"
     if role != "vm" and (link.delete_before_replace or link.ignore_changes):
         yield "has options of a resource that is replaced"
-    wanted = () if role in ("vm", "checks") else ("edge-hosts-pending",)
+    # What lasts a minute or two hours is followed as a build is.
+    following = "edge-hosts-building" if role == "boot" else "edge-hosts-pending"
+    wanted = () if role in ("vm", "checks") else (following,)
     if link.on_error != wanted:
         yield f"has the error hooks {link.on_error}"
     limit = TIMEOUTS.get(role)
