@@ -167,7 +167,8 @@ class RecordingMocks(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         if self._unknown and args.custom:
             return "", dict(args.inputs)
-        state = {**args.inputs, **self._outputs.get(args.typ, {})}
+        own = self._outputs.get(f"{args.typ}::{args.name}", {})
+        state = {**args.inputs, **self._outputs.get(args.typ, {}), **own}
         if args.typ.endswith(":EdgeHostClaim"):
             state["generation"] = args.inputs["generation"]
         if args.typ.endswith(":InstallerBuild"):
@@ -309,7 +310,7 @@ def record(
     """Run `program` under recording mocks and return what it registered. Raises what the program raises.
 
     In a `preview` everything that a resource would compute is unknown, as in the first preview of a new stack. `outputs`
-    and `lookups` replace what resources and look-ups answer, by type and token. `recording` is filled and returned: it has
+    and `lookups` replace what resources and look-ups answer, by type (or TYPE::NAME) and token. `recording` is filled and returned: it has
     what was registered also when the program fails.
     """
     mocks = RecordingMocks(outputs, unknown=preview, lookups=lookups)

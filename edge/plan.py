@@ -47,6 +47,9 @@ def _plan(settings: StackSettings, host: HostSettings, known: Mapping[str, Any] 
         return HostPlan(host.name, "leave", False, False, f"state is {host.state}: remove its line after this run")
     if known is None:
         return _first(host)
+    mode = _made_with(known)
+    if mode and mode != host.mode:
+        return _other_mode(host, mode)
     found = (*changes(known, host), *appliance_changes(known, host, settings))
     was = int(known.get("generation", host.generation))
     if was != host.generation:
@@ -59,6 +62,22 @@ def _plan(settings: StackSettings, host: HostSettings, known: Mapping[str, Any] 
         why = [f"agent {has or 'unknown'} -> {wanted}", *_words(found)]
         return HostPlan(host.name, "upgrade", True, False, "; ".join(why), found)
     return _converge(host, found)
+
+
+def _made_with(known: Mapping[str, Any]) -> str:
+    """Return the mode that a host's machine was made with, "" where its facts do not say."""
+    if isinstance(known.get("appliance"), Mapping):
+        return "appliance"
+    return "agent" if known.get("agentVersion") and "appliance" not in known else ""
+
+
+def _other_mode(host: HostSettings, mode: str) -> HostPlan:
+    """Return the plan of a host whose machine was made with another mode: its claim refuses to change it."""
+    why = (
+        f"mode {mode} -> {host.mode}: a machine keeps its mode. Write `mode: {mode}` again; for the other one let the host"
+        " leave (state: retired, `up`, then remove its line, `up`) and add it anew"
+    )
+    return HostPlan(host.name, "refused", False, False, why)
 
 
 def _first(host: HostSettings) -> HostPlan:

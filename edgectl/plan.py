@@ -17,7 +17,7 @@ from edge.facts import load_facts
 from edge.network import NetworkFacts
 from edge.network_source import Answer, instead_of_aws
 from edge.plan import HostPlan, host_plans
-from edge.settings import AnySettings, BuildSettings, StackSettings, load_any
+from edge.settings import AnySettings, BuildSettings, StackImage, StackSettings, load_any
 
 
 def _recording(settings: AnySettings, root: Path, stack_file: Path | None, answer: Answer | None) -> Any:
@@ -40,6 +40,13 @@ def _recording(settings: AnySettings, root: Path, stack_file: Path | None, answe
 
 
 def _unknown(settings: AnySettings, answer: Answer | None) -> bool:
+    """Return whether something that the program asks others for is not at hand: the network, or another stack's image."""
+    if isinstance(settings, StackSettings) and isinstance(settings.site.image, StackImage):
+        return True
+    return _network_unknown(settings, answer)
+
+
+def _network_unknown(settings: AnySettings, answer: Answer | None) -> bool:
     return not isinstance(settings, BuildSettings) and settings.site.network.source != "given" and answer is None
 
 
@@ -139,7 +146,7 @@ def command(
     outputs = dict(load_facts(stack, root, file=facts).outputs) if facts is not None else {}
     answer = _answer(settings, outputs)
     console.print(resource_tree(_recording(settings, root.resolve(), stack_file, answer), stack))
-    if not isinstance(settings, BuildSettings) and _unknown(settings, answer):
+    if not isinstance(settings, BuildSettings) and _network_unknown(settings, answer):
         console.print(f"[dim]{_NOT_ASKED[settings.site.network.source]}[/dim]", highlight=False)
     if isinstance(settings, StackSettings):
         known = None if facts is None else dict(outputs.get("hosts", {}))

@@ -41,14 +41,16 @@ def mixed() -> Recording:
     return record()
 
 
-def frozen_claims(recording: Recording) -> dict[str, dict[str, str]]:
-    """Return what claims answer after a first run: what they were asked to freeze. One answer serves one host."""
-    return {host: {"made_from": recording.get(f"{host}-claim").plain("made_from_wanted")} for host in CHAINS}
+def frozen_claims(recording: Recording) -> dict[str, dict[str, Any]]:
+    """Return what claims answer after a first run, by type and name: what they were asked to freeze."""
+    wanted = {host: recording.get(f"{host}-claim").plain("made_from_wanted") for host in CHAINS}
+    return {f"{CLAIM}::{host}-claim": {"made_from": text} for host, text in wanted.items()}
 
 
-def later(host: str, raw: dict[str, Any]) -> Recording:
-    """Return a later run of another site, in which the claims still hold what the host was installed from."""
-    return record(raw, outputs={CLAIM: frozen_claims(mixed())[host]})
+@functools.cache
+def later(what: str = "") -> Recording:
+    """Return a later run, with one change of the settings, in which claims still hold what hosts were installed from."""
+    return record(_changes()[what] if what else site(), outputs=frozen_claims(mixed()))
 
 
 def inputs_of(recording: Recording, host: str, *roles: str) -> dict[str, Any]:
@@ -159,7 +161,7 @@ def test_only_a_raised_generation_reinstalls(what: str, host: str) -> None:
     """Nothing that makes, boots or registers the machine has another input, and what installs it sees no difference."""
     from edge.appliance import boot, iso_file
 
-    before, after = later(host, site()), later(host, _changes()[what])
+    before, after = later(), later(what)
     assert inputs_of(before, host, *_MADE[host]) == inputs_of(after, host, *_MADE[host])
     olds, news = (one.get(f"{host}-{_GIVERS[host]}") for one in (before, after))
     act = boot if host == VM else iso_file
@@ -177,7 +179,7 @@ def test_only_a_raised_generation_reinstalls(what: str, host: str) -> None:
 def test_a_raised_generation_reaches_what_installs(host: str) -> None:
     from edge.appliance import boot, iso_file
 
-    before = later(host, site())
+    before = later()
     after = record(site(image=other_image(), hosts={host: {"generation": 2}}))  # the claim has frozen anew
     olds, news = (one.get(f"{host}-{_GIVERS[host]}") for one in (before, after))
     assert (boot if host == VM else iso_file).diff(olds.inputs, news.inputs)
@@ -202,14 +204,14 @@ def test_a_raised_generation_reaches_what_installs(host: str) -> None:
     ],
 )
 def test_what_waits_for_a_raised_generation_is_exported(what: str, host: str, told: str) -> None:
-    assert later(host, site()).exports["hosts"][host]["appliance"]["waits"] == []
-    assert told in later(host, _changes()[what]).exports["hosts"][host]["appliance"]["waits"]
+    assert later().exports["hosts"][host]["appliance"]["waits"] == []
+    assert told in later(what).exports["hosts"][host]["appliance"]["waits"]
 
 
 @pytest.mark.row("B14")
 def test_another_user_data_waits_in_one_word() -> None:
     digest = "f" * 64
-    outputs = {CLAIM: frozen_claims(mixed())[VM], "pulumi-python:dynamic/edge:ApplianceBoot": {
+    outputs = {**frozen_claims(mixed()), "pulumi-python:dynamic/edge:ApplianceBoot": {
         "site_iso": "[x] y", "site_digest": digest,
     }}  # fmt: skip
     assert record(site(), outputs=outputs).exports["hosts"][VM]["appliance"]["waits"] == ["its own user-data"]
@@ -226,7 +228,7 @@ def test_an_image_that_is_about_to_be_built_changes_nothing_of_what_is_installed
     from components.vm_parts import frozen
     from tests.components.test_vsphere_machine import nothing_under_mocks
 
-    told = frozen_claims(mixed())[VM]["made_from"]
+    told = frozen_claims(mixed())[f"{CLAIM}::{VM}-claim"]["made_from"]
 
     async def chosen() -> tuple[Any, bool]:
         nothing_under_mocks(preview=True)
@@ -246,7 +248,7 @@ def test_an_image_that_is_about_to_be_built_changes_nothing_of_what_is_installed
 @pytest.mark.row("B14", "C3")
 def test_a_changed_mode_is_refused_before_anything_is_done() -> None:
     olds = {"host": "a", "owner": "o", "generation": 1, "made_from": '{"machine": "vsphere", "mode": "agent"}'}
-    news = {**olds, "generation": 2, "made_from_wanted": frozen_claims(mixed())[VM]["made_from"]}
+    news = {**olds, "generation": 2, "made_from_wanted": frozen_claims(mixed())[f"{CLAIM}::{VM}-claim"]["made_from"]}
     assert claim_diff(olds, {**news, "generation": 1}) == ["made_from_wanted"]
     with pytest.raises(Exception, match="its mode becomes appliance, but its machine was made with mode agent"):
         claim_update(None, olds, news)  # type: ignore[arg-type]  # nobody is asked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from edge.plan import HostPlan, host_plans
 from edge.settings import StackSettings
 from edgectl import app
 from edgectl.render import MASK
+from tests.components.harness import ROOT
 from tests.unit.image_stacks import CANVOS, FROM_STACK, PINNED, mixed
 from tests.unit.settings_helpers import DIGEST, HOST_KEY, load, project, put
 
@@ -77,6 +79,30 @@ def test_what_the_last_run_found_to_wait_is_said_once(tmp_path: Path) -> None:
     ]
     assert {one.kind for one in found.changes} == {"new generation"}
     assert found.action == "converge"
+
+
+@pytest.mark.row("B14", "B17", "C3")
+@pytest.mark.parametrize("host", ["plant-b", "plant-c"])
+@pytest.mark.parametrize("generation", [1, 2])
+def test_a_changed_mode_is_refused_whatever_the_generation(host: str, generation: int, tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, put(f"hosts.{host}.generation", generation))
+    found = plan(settings, host, {"generation": 1, "agentVersion": "4.1.0", "vm": {}})
+    assert found.refused and "mode agent -> appliance" in found.why and "Write `mode: agent` again" in found.why
+    back = plan(settings, "plant-a", KNOWN)
+    assert back.refused and "mode appliance -> agent" in back.why
+
+
+@pytest.mark.row("B14")
+def test_the_plan_of_a_site_that_takes_another_stacks_image_asks_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(tmp_path, mixed(put("ssh.authorizedKeys", [f"{HOST_KEY} edge"]), image=FROM_STACK), release=PINNED)
+    shutil.copy(ROOT / "__main__.py", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert app.main(["plan", "plant-dev", "--root", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    for part in ("ApplianceBoot plant-b-boot", "SiteIsoFile plant-c-site-iso", "StackReference"):
+        assert part in out
 
 
 def test_facts_that_say_nothing_of_the_iso_are_no_difference(tmp_path: Path) -> None:
