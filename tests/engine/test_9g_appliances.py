@@ -12,7 +12,7 @@ from edge.vm.hostkey import derive
 from tests.engine.appliance_site import NAME, ApplianceSite, chain
 from tests.engine.vm_deeds import killed_when, rolled
 
-ISO, BUILD = "lab-image-iso-poweroff-ssd-1", "lab-image-build"
+ISO, BUILD = "lab-image-installer-iso-poweroff-ssd-1", "lab-image-installer-build"
 
 
 @pytest.fixture

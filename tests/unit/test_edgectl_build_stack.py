@@ -85,7 +85,7 @@ def test_env_counts_the_uploads(capsys: Capture, tmp_path: Path) -> None:
     assert "SSL_CERT_FILE" not in out
 
 
-@pytest.mark.parametrize("command", ["preflight", "firewall", "verify", "repair", "roll"])
+@pytest.mark.parametrize("command", ["preflight", "verify", "repair", "roll"])
 def test_commands_for_sites_answer_in_one_line(capsys: Capture, tmp_path: Path, command: str) -> None:
     images_file(tmp_path, STACK)
     code, _, err = run(capsys, command, "images-dev", "--root", str(tmp_path))

@@ -230,7 +230,7 @@ def test_the_facts_of_a_given_image(tmp_path: Path) -> None:
     )  # fmt: skip
     found = load(tmp_path, raw, release=PINNED)
     assert isinstance(found.site.image, GivenImage)
-    facts = given_facts(found.site, found.site.image, found.release)
+    facts = given_facts(found.site.image, found)
     assert (facts.canvos_tag, facts.canvos_commit, facts.pe_version) == (CANVOS["tag"], COMMIT, "v4.9.38")
     assert (facts.kubernetes, facts.os, facts.os_version) == ("1.31.0", "ubuntu", "22.04")
     assert (facts.image, facts.image_digest) == (IMAGE, f"sha256:{DIGEST}")
