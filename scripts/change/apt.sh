@@ -3,7 +3,7 @@
 #
 # apt.sh          eh_apt SECONDS VERB ARGUMENT... apt-get with the options that every call needs
 #                 eh_apt_update                   refreshes the index; ends with 20 on any repository error
-#                 eh_dpkg_repair                  finishes what an interrupted dpkg left half configured
+#                 eh_dpkg_repair                  finishes what an interrupted dpkg left half done
 
 # The pause before a repeated request is switched off: with it, apt 2.6 waits for ever when one repository of a server
 # answers 503 and another one of it works (seen; the requests after the pause are never sent).
@@ -73,10 +73,30 @@ eh_dpkg_repair() {
   eh_change "dpkg was interrupted ($broken): repairing with dpkg --configure -a"
   eh_pm 900 dpkg --force-confdef --force-confold --configure -a || code=$?
   eh_dpkg_broken
-  [ "$code" = 0 ] && [ -z "$REPLY" ] || {
-    broken=${REPLY:-$broken}
-    eh_pm_last
-    eh_fail 20 "dpkg --configure -a could not repair $broken (code $code): $REPLY" \
-      "repair it by hand with apt-get install -f, then run again"
-  }
+  [ "$code" != 0 ] || [ -n "$REPLY" ] || return 0
+  if [ "$code" != 0 ] || [ "$REPLY" = 'its journal' ]; then eh_dpkg_red "dpkg --configure -a" "$code" "$broken"; fi
+  eh_dpkg_reinstall "$REPLY"
+}
+
+# eh_dpkg_reinstall NAMES. What was cut while it was unpacked is half installed: dpkg passes over it and ends 0, and apt's own --fix-broken without
+# a name removes it (both seen). Only unpacking it again helps.
+eh_dpkg_reinstall() {
+  local code=0 names=$1
+  eh_say "half installed still: $names"
+  eh_index_refresh
+  eh_change "unpacking again: $names"
+  # shellcheck disable=SC2086 # the names are words
+  eh_apt 900 install --fix-broken --reinstall --no-install-recommends $names || code=$?
+  eh_dpkg_broken
+  [ "$code" = 0 ] && [ -z "$REPLY" ] || eh_dpkg_red "unpacking it again" "$code" "$names"
+}
+
+# eh_dpkg_red WHAT CODE PACKAGES: ends with 20.
+eh_dpkg_red() {
+  local what=$1 code=$2 broken=$3
+  eh_dpkg_broken
+  broken=${REPLY:-$broken}
+  eh_pm_last
+  eh_fail 20 "$what could not repair $broken (code $code): $REPLY" \
+    "repair it by hand with apt-get install -f, then run again"
 }

@@ -232,6 +232,29 @@ def test_an_interrupted_dpkg_is_repaired_aloud(machine: Machine) -> None:
 
 
 @pytest.mark.row("A10")
+def test_what_was_cut_while_it_was_unpacked_is_unpacked_again(machine: Machine) -> None:
+    machine.fresh_index()
+    machine.write_note("packages", machine.note("packages").replace("ii  jq\n", "iH  jq\n"))
+    done = machine.run("prepare")
+    assert (done.code, done.outcome) == (0, "changed"), done.err
+    assert "unpacking again: jq" in done.err
+    assert machine.calls("apt-get")[-1].endswith("install --fix-broken --reinstall --no-install-recommends jq")
+    assert machine.note("packages").count("ii  jq\n") == 1
+    again = machine.run("prepare")
+    assert (again.code, again.outcome) == (0, "unchanged"), again.err
+
+
+@pytest.mark.row("A10")
+def test_what_cannot_be_unpacked_again_ends_red(machine: Machine) -> None:
+    machine.fresh_index()
+    machine.write_note("packages", machine.note("packages").replace("ii  jq\n", "iH  jq\n"))
+    machine.write_note("lacking", "jq\n")
+    done = machine.run("prepare")
+    assert done.code == 20
+    assert "unpacking it again could not repair jq (code 100): E: Unable to locate package jq" in done.err
+
+
+@pytest.mark.row("A10")
 def test_a_dpkg_that_cannot_be_repaired_ends_red(machine: Machine) -> None:
     machine.write_note("packages", machine.note("packages").replace("ii  jq\n", "iF  jq\n"))
     machine.behaviour("dpkg", "echo 'dpkg: error processing package jq'\nexit 1\n")

@@ -21,7 +21,7 @@ PROXY = {"https": "http://10.0.0.2:3128", "user": "edge", "password": {"secret":
 # What `render` shows of a host of each mode: nothing is installed on an appliance.
 SHOWN = {
     "agent": ("#cloud-config", "packages and services", "palette-agent-install.sh", "step checks", "step agent"),
-    "appliance": ("#cloud-config", "the host's own ISO (cidata)", "that of the build stack", "step checks"),
+    "appliance": ("#cloud-config", "the host's own ISO (cidata)", "\nimage  ", "step checks"),
 }
 
 
