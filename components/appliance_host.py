@@ -23,6 +23,7 @@ from edge.appliance.made import as_made, waits
 from edge.appliance.userdata import core_digest, site_file
 from edge.network import NetworkFacts
 from edge.settings import HostSettings, VmSettings
+from edge.vcenter.media import login_inputs
 from edge.vm.hostkey import derive
 from edge.vm.made_from import APPLIANCE, MadeFrom
 
@@ -188,14 +189,10 @@ class ApplianceVmHost(ApplianceHost):
     def _place(self) -> dict[str, Input[object]]:
         """Return where the machine's vCenter is, and the datacenter in it; the password is only named."""
         vcenter = self._args.settings.vcenter(self._vm.vcenter)
-        access = {
-            "server": vcenter.server,
-            "user": vcenter.user,
-            "password_secret": vcenter.password.secret,
-            "ca_pem": vcenter.ca_cert or "",
-            "thumbprint": vcenter.thumbprint or "",
+        return {
+            "vcenter": {"server": vcenter.server, **login_inputs(vcenter)},
+            "datacenter": self._vm.datacenter,
         }
-        return {"vcenter": access, "datacenter": self._vm.datacenter}
 
     def _installer(self) -> InstallerIsoCheck:
         host, made = self._args.host, self.made

@@ -15,6 +15,7 @@ from edge.images.facts import with_files
 from edge.settings.image import IsoDatastore
 from edge.settings.image_places import vcenter_of
 from edge.settings.vsphere import Vcenter
+from edge.vcenter.media import login_inputs
 
 _TIMEOUT = 7200.0
 
@@ -85,10 +86,7 @@ def _props(image: InstallerImage, kind: str, datastore: IsoDatastore, vcenter: V
         "sha256": iso.apply(lambda one: one["sha256"]),
         "size": iso.apply(lambda one: one["size"]),
         "vcenter": vcenter.server,
-        "user": vcenter.user,
-        "password_secret": vcenter.password.secret,
-        "ca_pem": vcenter.ca_cert or "",
-        "thumbprint": vcenter.thumbprint or "",
+        **login_inputs(vcenter),
         "datacenter": datastore.datacenter,
         "datastore": datastore.datastore,
         "folder": datastore.folder,

@@ -71,6 +71,11 @@ def facts_of_file(file: Path) -> StackFacts:
     return checked(_from_document(named if isinstance(named, str) else file.stem, document, "file", str(file)))
 
 
+def has_unknown(value: object) -> bool:
+    """Return whether the engine's marker of an unknown value stands anywhere in a value."""
+    return next(_unknown(value), None) is not None
+
+
 def checked(facts: StackFacts) -> StackFacts:
     """Return the facts if they can be believed; raise FactsError otherwise."""
     if facts.result not in {SUCCEEDED, UNTOLD}:
@@ -102,7 +107,7 @@ def _unknown(value: object, path: tuple[str, ...] = ()) -> Iterator[str]:
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _unknown(inner, (*path, str(key)))
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
             yield from _unknown(inner, (*path, str(index)))
 

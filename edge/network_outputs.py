@@ -10,15 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 from edge.errors import FactsError, SettingsError
-from edge.facts import UNKNOWN
 from edge.findings import Finding
 from edge.network import NetworkFacts
 from edge.settings.network import StackNetwork
 from edge.settings.site import SiteNetworks
+from edge.stack_exports import believed, without_value
 
 FORM = 1
 KEYS = ("kind", "form", "network", "sites")
-_UNTIL_GOOD = "run `pulumi up` for it until it ends without an error."
 _LISTS = ("remote_node_cidrs", "remote_pod_cidrs")
 
 
@@ -65,24 +64,7 @@ def site_facts(
 
 def _believable(outputs: Mapping[str, Any], where: str) -> None:
     """Raise FactsError unless the exports are those of a network stack whose last run went well."""
-    known = {key: outputs.get(key) for key in KEYS if outputs.get(key) is not None}
-    if not known:
-        raise FactsError(
-            "it exports nothing: it was never deployed, or destroyed.", remedy="run `pulumi up` for it.", where=where
-        )
-    if _has_unknown(known):
-        raise FactsError(
-            "its last run failed and left values without an answer.",
-            remedy=_UNTIL_GOOD,
-            where=where,
-        )
-    kind = known.get("kind")
-    if kind != "network":
-        raise FactsError(
-            f"it is of kind {kind or 'nothing'}, not network.",
-            remedy="name a stack of kind network as `site.network.stack`.",
-            where=where,
-        )
+    known = believed(outputs, KEYS, kind="network", setting="site.network.stack", where=where)
     form = known.get("form")
     if form != FORM:
         shown = f"{form:g}" if isinstance(form, int | float) else "none"
@@ -100,11 +82,7 @@ def _believable(outputs: Mapping[str, Any], where: str) -> None:
 def _parsed(outputs: Mapping[str, Any], where: str) -> tuple[NetworkFacts, Mapping[str, Mapping[str, list[str]]]]:
     network, sites = outputs.get("network"), outputs.get("sites")
     if not isinstance(network, Mapping) or not isinstance(sites, Mapping):
-        # In an update the SDK hands the engine's unknown marker over as nothing.
-        missing = "network" if not isinstance(network, Mapping) else "sites"
-        raise FactsError(
-            f"its output {missing!r} has no value, as after a run that failed.", remedy=_UNTIL_GOOD, where=where
-        )
+        raise without_value("network" if not isinstance(network, Mapping) else "sites", where)
     for name, lists in sites.items():
         if not isinstance(lists, Mapping) or any(not isinstance(lists.get(key), list) for key in _LISTS):
             remedy = "run `pulumi up` for it with this version."
@@ -146,11 +124,3 @@ def _unfit(
 def _blocks(lists: Mapping[str, list[str]]) -> Iterator[str]:
     for key in _LISTS:
         yield from lists[key]
-
-
-def _has_unknown(value: object) -> bool:
-    if isinstance(value, Mapping):
-        return any(_has_unknown(inner) for inner in value.values())
-    if isinstance(value, list | tuple):
-        return any(_has_unknown(inner) for inner in value)
-    return value == UNKNOWN

@@ -26,7 +26,7 @@ KEY_VARIABLE = "SPECTROCLOUD_APIKEY"  # the vendor's own
 KEY_SECRET = "paletteApiKey"  # noqa: S105 - the name of a secret
 PREFIX = "EDGE_HOSTS_SECRET_"
 # The vendor's own variable for its API key comes first, as it does for the engine.
-_OTHER_VARIABLES: Mapping[str, str] = {"paletteApiKey": "SPECTROCLOUD_APIKEY"}
+_OTHER_VARIABLES: Mapping[str, str] = {KEY_SECRET: KEY_VARIABLE}
 _CLI_SECONDS = 60.0
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from edge.appliance.userdata import core_digest
 from edge.errors import HostError, PendingError
-from edge.registration.values import changed, text
+from edge.registration.values import changed, stored, text
 from edge.site_iso import content_digest, site_iso
 from edge.vcenter import media
 from edge.vcenter.media import BOOT_DISK_FIRST, VmView, VsphereMedia
@@ -71,7 +71,7 @@ def update(olds: Props, news: Props, secret: Secret) -> Outputs:
 
 def read(props: Props, _secret: Secret) -> Outputs | None:
     """Return what is stored: that a machine had its first boot does not change afterwards."""
-    return {key: value for key, value in props.items() if key != "__provider"}
+    return stored(props)
 
 
 def delete(props: Props, secret: Secret) -> None:

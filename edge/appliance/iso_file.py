@@ -15,7 +15,7 @@ from typing import Any
 
 from edge.appliance.userdata import core_digest
 from edge.errors import HostError
-from edge.registration.values import changed, text
+from edge.registration.values import changed, stored, text
 from edge.site_iso import site_iso
 
 Props = Mapping[str, Any]
@@ -63,7 +63,7 @@ def update(olds: Props, news: Props, secret: Secret) -> Outputs:
                 f" `generation` (`python -m edgectl roll STACK {host}`) and boot it with its new media",
                 where=f"edge host {host}",
             )
-        kept = {key: value for key, value in olds.items() if key != "__provider"}
+        kept = stored(olds)
         return {**kept, **{key: news[key] for key in _IDENTITY if news.get(key) is not None}}
     made = create(news, secret)
     if text(olds, "path") and text(olds, "path") != made["path"]:
@@ -76,7 +76,7 @@ def read(props: Props, _secret: Secret) -> Outputs | None:
     path = Path(text(props, "path"))
     if _mark(path).exists() and not path.exists():
         return None
-    return {key: value for key, value in props.items() if key != "__provider"}
+    return stored(props)
 
 
 def delete(props: Props, _secret: Secret) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Literal
 
 from edge.images.facts import ImageFacts, IsoFile
 from edge.images.installed import ISO_WORD, USER_DATA, kind_of
@@ -16,8 +15,6 @@ from edge.settings.palette import StaticNetwork
 from edge.settings.stack import HostSettings, StackSettings
 from edge.userdata import static_network
 from edge.vm.made_from import APPLIANCE, MadeFrom
-
-Power = Literal["poweroff", "reboot"]
 
 SCSI = "pvscsi"
 _RHEL = "9"

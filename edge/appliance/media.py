@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.appliance import boot, iso_file
-from edge.registration.values import changed, text
+from edge.registration.values import changed, stored, text
 from edge.vcenter import media
 
 Props = Mapping[str, Any]
@@ -54,7 +54,7 @@ def update(_olds: Props, news: Props, secret: Secret) -> Outputs:
 
 def read(props: Props, _secret: Secret) -> Outputs | None:
     """Return what is stored: what was removed stays so."""
-    return {key: value for key, value in props.items() if key != "__provider"}
+    return stored(props)
 
 
 def delete(_props: Props, _secret: Secret) -> None:

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
+from edge.canvos.request import Power
 from edge.errors import SettingsError
 from edge.findings import Finding
 from edge.network import NetworkFacts
+from edge.settings.image_rules import FIXED_INSTALL
 from edge.settings.stack import HostSettings, StackSettings
 from edge.userdata import HEADER, dump, userdata_of
 from edge.vm.hostkey import HostKey
-
-Power = Literal["poweroff", "reboot"]
 
 # Needed for EKS hybrid nodes: the root of an appliance is immutable, and these must outlive a reboot (Palette docs,
 # prepare edge hosts). Neither list is shortened or added to.
@@ -29,7 +29,6 @@ BIND_MOUNTS = (
     "/eks-hybrid", "/etc/aws", "/etc/containerd", "/etc/eks", "/etc/iam", "/etc/modules-load.d", "/var/lib/amazon",
 )  # fmt: skip
 _DIRS_KEY = "extra-dirs-rootfs"
-FIXED_INSTALL = (_DIRS_KEY, "bind_mounts", "poweroff", "reboot")
 
 _SSH = "/etc/ssh/ssh_host_ed25519_key"
 _SUDOERS = "/etc/sudoers.d/edge-hosts"
@@ -97,11 +96,6 @@ def _login_step(host: HostSettings, authorized_keys: Sequence[str]) -> dict[str,
         content = f"{user} ALL=(ALL) NOPASSWD:ALL\n"
         step["files"] = [{"path": _SUDOERS, "permissions": 0o440, "owner": 0, "group": 0, "content": content}]
     return step
-
-
-def both_have(build: Mapping[str, Any], site: Mapping[str, Any]) -> list[str]:
-    """Return the keys that stand in both files, which must be none."""
-    return sorted(set(build) & set(site))
 
 
 def core_digest(text: str) -> str:

@@ -19,7 +19,7 @@ from edge.canvos.artefacts import BUILD
 from edge.canvos.certs import certificate_files
 from edge.canvos.dockerfile import customized
 from edge.canvos.images import ImageName, parse
-from edge.canvos.inputs import BuildInputs
+from edge.canvos.inputs import BuildInputs, changed
 from edge.canvos.machine import DISK_LEAST, gather, machine_findings
 from edge.canvos.repository import Checkout, check_out, fetch_script, look_at, newest_tag
 from edge.canvos.request import NEWEST, BuildRequest, Built, Power, Waiting
@@ -157,6 +157,7 @@ class Build:
         """Write everything into a clean checkout and start the build."""
         request = replace(self._request, tag=checkout.tag)
         check_kubernetes(request.kubernetes, checkout.tag, checkout.versions, "kubernetes")
+        why = _why(self.known(), inputs)
         forget = f"rm -f {shlex.quote(self._result)}"
         checked(self._shell, forget, "forgetting the last build", "look who owns the folder")
         check_out(self._shell, checkout)
@@ -183,8 +184,7 @@ class Build:
         )
         limit = request.seconds + _REPORT_SECONDS
         self._make.start(inputs.digest, script, limit)
-        again = " again" if before.key == inputs.digest else ""
-        return Waiting(f"building{again}", 0)
+        return Waiting(f"building again{why}" if why or before.key == inputs.digest else "building", 0)
 
     def _write(self, checkout: Checkout, inputs: BuildInputs) -> None:
         files = {
@@ -284,3 +284,11 @@ class Build:
             remedy="log in to the registry on the build machine (as the user that builds) with the right to push",
             where=self._shell.name,
         )
+
+
+def _why(known: Built | None, inputs: BuildInputs) -> str:
+    """Return why what was built before does not do any more, "" when nothing was."""
+    if known is None:
+        return ""
+    parts = changed(known.parts, inputs)
+    return f" because of another {', '.join(parts)}" if parts else " because its ISO is gone"

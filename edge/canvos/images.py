@@ -93,3 +93,14 @@ def pack_values(image: ImageName, *, os_distribution: str, os_version: str) -> d
 def _template(path: str, *, spaced: bool) -> str:
     blank = " " if spaced else ""
     return f"{{{{{blank}{path}{blank}}}}}"
+
+
+# Whom a name without a registry is pulled from.
+DOCKER_HUB = "registry-1.docker.io"
+
+
+def registry_of(reference: str, hub: str = DOCKER_HUB) -> str:
+    """Return host[:port] of the registry of an image: `hub` for a name without a host, such as one of an organization."""
+    first, slash, _ = reference.partition("/")
+    named = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    return first if named else hub

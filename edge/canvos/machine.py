@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 
+from edge.canvos.images import registry_of
 from edge.canvos.shell import Shell, checked
 from edge.findings import Finding
 
@@ -46,13 +47,8 @@ if [ "$(has docker)" = yes ]; then
   say login "$login"
 fi
 """
+# How Docker calls its own registry among the logins.
 HUB = "index.docker.io"
-
-
-def registry_host(registry: str) -> str:
-    """Return the host (and port) that a registry's name begins with; a name without one is an organization of Docker Hub."""
-    first = registry.partition("/")[0]
-    return first if "." in first or ":" in first or first == "localhost" else HUB
 
 
 def gather(shell: Shell, workdir: str, *, registry: str = "", earthly: bool = False) -> dict[str, str]:
@@ -61,7 +57,7 @@ def gather(shell: Shell, workdir: str, *, registry: str = "", earthly: bool = Fa
     `earthly`: the build uses an installed Earthly, so Docker is asked as the login user and not as root. Raises HostError
     when the machine cannot be asked.
     """
-    given = {"WORK": workdir, "REGISTRY": registry_host(registry), "EARTHLY": "yes" if earthly else "no"}
+    given = {"WORK": workdir, "REGISTRY": registry_of(f"{registry}/", HUB), "EARTHLY": "yes" if earthly else "no"}
     out = checked(
         shell,
         "".join(f"{name}={shlex.quote(value)}\n" for name, value in given.items()) + _GATHER,

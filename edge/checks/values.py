@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from edge.canvos.images import registry_of
 from edge.checks.policy import PolicyLevel, policy_tsv
 from edge.endpoints import Endpoint, cilium_features, private_names, to_tsv
-from edge.images.reference import image_reference, registry_of
+from edge.images.reference import image_reference
 from edge.network import NetworkFacts
 from edge.packages import services
 from edge.releases import installer

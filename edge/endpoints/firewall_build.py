@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from edge.canvos.images import registry_of
 from edge.endpoints.rows import INSTALL, host_and_port
 from edge.endpoints.rule import FirewallRule, order, rule_of
-from edge.images.reference import registry_of
 
 if TYPE_CHECKING:
     from edge.settings import Builder, BuildSettings, ImageBuild, Ssh

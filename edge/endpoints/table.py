@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from edge.canvos.images import registry_of
 from edge.endpoints.aws import aws_rows
 from edge.endpoints.model import Endpoint, EndpointQuery, merge
 from edge.endpoints.os_repos import addon_rows, os_rows
 from edge.endpoints.palette import palette_rows
 from edge.endpoints.site import site_rows
-from edge.images.reference import image_reference, registry_of
+from edge.images.reference import image_reference
 
 if TYPE_CHECKING:
     from edge.network import NetworkFacts

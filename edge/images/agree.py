@@ -72,7 +72,4 @@ def _missing(release: Release, canvos: Canvos, image: ImageFacts) -> Iterator[Fi
 
 def recorded_isos(canvos: Canvos | None) -> dict[str, str]:
     """Return the sha256 of the ISOs that a release records, by kind."""
-    if canvos is None:
-        return {}
-    found = {"poweroff": canvos.isos.poweroff, "reboot": canvos.isos.reboot}
-    return {kind: digest for kind, digest in found.items() if digest is not None}
+    return canvos.isos.by_kind() if canvos is not None else {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edge.registration.values import changed, text
+from edge.registration.values import changed, stored, text
 from edge.vcenter import media
 from edge.vcenter.errors import VcenterError
 
@@ -48,7 +48,7 @@ def update(_olds: Props, news: Props, secret: Secret) -> Outputs:
 
 def read(props: Props, _secret: Secret) -> Outputs | None:
     """Return what is stored: an ISO that has gone since then matters only when a machine is made anew."""
-    return {key: value for key, value in props.items() if key != "__provider"}
+    return stored(props)
 
 
 def delete(_props: Props, _secret: Secret) -> None:

@@ -20,7 +20,7 @@ from edge.settings import BuildSettings, BuiltImage, GivenImage, ImageBuild, Iso
 from edge.settings.image_places import vcenter_of
 from edge.settings.release import known, load
 from edge.settings.vsphere import Vcenter
-from edge.vcenter.media import VcenterAccess, VsphereMedia, open_media
+from edge.vcenter.media import VcenterAccess, VsphereMedia, access_to, open_media
 
 Facts = Callable[[str, Path], StackFacts]
 Open = Callable[[VcenterAccess], AbstractContextManager[VsphereMedia]]
@@ -73,12 +73,8 @@ def gather(root: Path, *, ignored: tuple[str, ...] = (), facts: Facts | None = N
             continue
         stores += _stores(name, settings)
         if name not in ignored:
-            claims += _claims(name, root, settings, facts or _load)
+            claims += _claims(name, root, settings, facts or load_facts)
     return Gathered(tuple(stores), tuple(claims), dict(_releases(root)))
-
-
-def _load(stack: str, root: Path) -> StackFacts:
-    return load_facts(stack, root)
 
 
 def _reason(error: EdgeError) -> str:
@@ -167,12 +163,5 @@ def _each_place(stores: tuple[Store, ...]) -> list[Store]:
 
 def access_of(store: Store, root: Path, secrets: Secrets | None = None) -> VcenterAccess:
     """Return the login to a store's vCenter, with the secret of the stack that uploads to it."""
-    vcenter = store.vcenter
-    held = (secrets or _secrets)(store.folder.stack, root)
-    return VcenterAccess(
-        vcenter.server, vcenter.user, held.get(vcenter.password.secret), vcenter.ca_cert or "", vcenter.thumbprint or ""
-    )
-
-
-def _secrets(stack: str, root: Path) -> StackSecrets:
-    return open_secrets(stack, root)
+    held = (secrets or open_secrets)(store.folder.stack, root)
+    return access_to(store.vcenter, held.get(store.vcenter.password.secret))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from edge.canvos.request import Power
 from edge.images.agree import recorded_isos
 from edge.settings import GivenImage, HostSettings, StackSettings
-from edge.settings.image import Power
 from edge.vm.changes import COMPARED, Change
 
 ISO = "installer ISO"

@@ -14,7 +14,7 @@ from edge.images.facts import ImageFacts, IsoFile
 from edge.images.known import has_appliances, image_of
 from edge.secrets import StackSecrets
 from edge.settings import BuiltImage, HostSettings, StackSettings
-from edge.vcenter.media import VcenterAccess, VsphereMedia, open_media
+from edge.vcenter.media import VcenterAccess, VsphereMedia, access_to, open_media
 
 Open = Callable[[VcenterAccess], AbstractContextManager[VsphereMedia]]
 
@@ -97,8 +97,7 @@ def _ask(
     vcenter, wanted = settings.vcenter(name), image.isos["poweroff"].size
     try:
         password = secrets.get(vcenter.password.secret)
-        access = VcenterAccess(vcenter.server, vcenter.user, password, vcenter.ca_cert or "", vcenter.thumbprint or "")
-        with opened(access) as media:
+        with opened(access_to(vcenter, password)) as media:
             sizes = {file: media.file_size(file.datacenter, file.place) for _, file in files}
     except EdgeError as error:
         return {host.name: _error(_THERE, settings, error, host.name) for host, _ in files}

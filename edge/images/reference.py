@@ -1,4 +1,4 @@
-"""The provider image of a site by its name, as far as the settings know it, and the registry that it is pulled from."""
+"""The provider image of a site by its name, as far as the settings know it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the endpoint table asks, and the settings ask the endpoint table
     from edge.settings import StackSettings
-
-_DOCKER_HUB = "registry-1.docker.io"
 
 
 def image_reference(settings: StackSettings) -> str:
@@ -23,10 +21,3 @@ def image_reference(settings: StackSettings) -> str:
     if image.source == "build":
         return f"{image.build.registry}/{image.build.repo}"
     return canvos.image.reference if canvos is not None and canvos.image is not None else ""
-
-
-def registry_of(reference: str) -> str:
-    """Return host[:port] of the registry that an image is pulled from: Docker's own for a name without a host."""
-    first, slash, _ = reference.partition("/")
-    named = bool(slash) and ("." in first or ":" in first or first == "localhost")
-    return first if named else _DOCKER_HUB

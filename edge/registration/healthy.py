@@ -23,7 +23,7 @@ from edge.registration.records import (
     refuse_in_cluster,
 )
 from edge.registration.registration import SEARCH_SECONDS
-from edge.registration.values import CONNECTION, Outputs, Props, changed, echo, flag, needed, text
+from edge.registration.values import CONNECTION, Outputs, Props, changed, echo, flag, needed, stored, text
 
 HEALTHY = "healthy"
 UNHEALTHY = "unhealthy"
@@ -108,7 +108,7 @@ def healthy_update(client: PaletteClient, olds: Props, news: Props) -> Outputs:
 def healthy_read(client: PaletteClient, props: Props) -> Outputs:
     """Return the stored inputs with what Palette shows now; `status` says how it differs. Never PendingError."""
     if flag(props, "lost"):
-        return {key: value for key, value in props.items() if key != "__provider"}
+        return stored(props)
     host = text(props, "host")
     record = _searched(client, props)
     if record is None or _status(client, record, props) != HEALTHY:

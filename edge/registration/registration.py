@@ -24,7 +24,19 @@ from edge.registration.records import (
     remove,
     stamp,
 )
-from edge.registration.values import CONNECTION, LOCATION, Outputs, Props, changed, echo, flag, needed, text, whole
+from edge.registration.values import (
+    CONNECTION,
+    LOCATION,
+    Outputs,
+    Props,
+    changed,
+    echo,
+    flag,
+    needed,
+    stored,
+    text,
+    whole,
+)
 
 _WHO = ("host", "owner", "generation", "machine")
 _STORED = (*_WHO, "force", *CONNECTION)
@@ -97,7 +109,7 @@ def registration_read(client: PaletteClient, props: Props) -> Outputs | None:
         record = client.edge_host(host).record
     if record is None or identity_of(record).epoch != epoch or is_elsewhere(client, record):
         return None
-    return {key: value for key, value in props.items() if key != "__provider"}
+    return stored(props)
 
 
 def _settle(client: PaletteClient, found: Found, owners: set[str], inputs: Props) -> tuple[str, str]:

@@ -54,6 +54,11 @@ def changed(olds: Props, news: Props, keys: Iterable[str]) -> list[str]:
     return [key for key in keys if _plain(olds.get(key)) != _plain(news.get(key))]
 
 
+def stored(props: Props) -> Outputs:
+    """Return what the state holds of a resource, without the engine's own part."""
+    return {key: value for key, value in props.items() if key != "__provider"}
+
+
 def echo(props: Props, keys: Iterable[str]) -> Outputs:
     """Return the inputs that are stored as outputs; whole numbers as such."""
     return {key: _number(props[key]) for key in keys if props.get(key) is not None}

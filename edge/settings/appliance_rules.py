@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from edge.canvos.request import Power
 from edge.findings import Finding
 from edge.settings.extra import FIXED
 from edge.settings.extra import WHERE as EXTRA
 from edge.settings.hosts import ExistingHost, HostBase, VsphereHost
-from edge.settings.image import BuiltImage, GivenImage, Power, StackImage
+from edge.settings.image import BuiltImage, GivenImage, StackImage
 from edge.settings.image_places import vcenter_of
 from edge.settings.image_rules import (
     build_findings,
@@ -197,9 +198,10 @@ def _same_as_release(image: GivenImage, release: Release) -> Iterator[Finding]:
         f"releases/{release.id}.yaml: canvos",
         "Write that one, or choose the release that was tried with this.",
     )
+    recorded = canvos.isos.by_kind()
     for kind, iso in image.isos.items():
-        tried = canvos.isos.poweroff if kind == "poweroff" else canvos.isos.reboot
-        if tried is not None and tried != iso.sha256:
+        tried = recorded.get(kind, iso.sha256)
+        if tried != iso.sha256:
             problem = f"is not the ISO of the release ({place}.isos.{kind} is {tried[:12]}...)"
             yield Finding(f"{IMAGE}.isos.{kind}.sha256", iso.sha256, problem, remedy)
     if canvos.image is not None and canvos.image.digest != image.image_digest:
@@ -235,6 +237,7 @@ def _promoted(site: Site, appliances: Mapping[str, HostBase], release: Release) 
         yield judge("canvos.commit.missing", site.stage, f"{place}.commit")
     if canvos is None or canvos.image is None:
         yield judge("image.digest.missing", site.stage, f"{place}.image.digest")
+    recorded = canvos.isos.by_kind() if canvos is not None else {}
     for kind in kinds_needed(appliances):
-        if canvos is None or (canvos.isos.poweroff if kind == "poweroff" else canvos.isos.reboot) is None:
+        if kind not in recorded:
             yield judge("image.isos.missing", site.stage, f"{place}.isos.{kind}")

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TypeAlias
 
-from pydantic import BaseModel, ConfigDict
-
-from edge.findings import Finding
 from edge.settings.access import Ssh
 from edge.settings.aws_secrets import by_name
 from edge.settings.image import SshBuilder
@@ -17,31 +13,15 @@ from edge.settings.image_secrets import build_stack_secrets
 from edge.settings.network_stack import AwsSettings
 from edge.settings.release import Release
 from edge.settings.site import BuildStack
+from edge.settings.stack_base import StackBase
 from edge.settings.vsphere import Vcenter
-from edge.stages import Stage
 
 
-class BuildSettings(BaseModel):
+class BuildSettings(StackBase):
     """Everything that the stack file of a build stack and its release say, checked."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-    stack: str
-    project: str
-    root: Path
     site: BuildStack
     release: Release
-    warnings: tuple[Finding, ...] = ()
-
-    @property
-    def owner(self) -> str:
-        """Return who owns what this stack makes: project and stack."""
-        return f"{self.project}.{self.stack}"
-
-    @property
-    def stage(self) -> Stage:
-        """Return the stage of the stack."""
-        return self.site.stage
 
     @property
     def ssh(self) -> Ssh | None:
@@ -61,14 +41,6 @@ class BuildSettings(BaseModel):
     def secret_uses(self) -> dict[str, tuple[str, ...]]:
         """Return every secret that the stack needs, with the YAML paths that name it."""
         return by_name(build_stack_secrets(self.site))
-
-    def secret_names(self) -> frozenset[str]:
-        """Return the names of every secret that the stack needs."""
-        return frozenset(self.secret_uses())
-
-    def stand_ins(self) -> dict[str, str]:
-        """Return a text for every secret of the stack, of a form that passes for it: for runs without real secrets."""
-        return {name: f"ehmasked{at}" for at, name in enumerate(self.secret_uses(), start=1000)}
 
 
 AnySettings: TypeAlias = AwsSettings | BuildSettings

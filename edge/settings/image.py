@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field, Tag, WithJsonSchema
 
 from edge.canvos.arg import value_problem
+from edge.canvos.request import Power
 from edge.settings.access import ProxyUrl, Reachable, Ssh
 from edge.settings.base import Model, one_of, refuse
 from edge.settings.certificates import Certificate
@@ -38,9 +39,6 @@ CANVOS_REPOSITORY = "https://github.com/spectrocloud/CanvOS.git"
 WORK_DIR = "/var/lib/edge-hosts-build"
 ISO_FOLDER = "edge-hosts-isos"
 ISO_NAME = "palette-edge-installer"
-
-Power = Literal["poweroff", "reboot"]
-KINDS_OF_ISO: tuple[Power, ...] = ("poweroff", "reboot")
 
 
 def _os(value: object) -> object:

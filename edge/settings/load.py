@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from edge.aws.access import AwsAccess, access_of, structured
 from edge.errors import SettingsError
@@ -29,6 +29,7 @@ from edge.settings.stack import StackSettings
 from edge.settings.translate import validate
 from edge.settings.yamltext import Document, dotted, read
 
+T = TypeVar("T")
 NAMESPACE = "edge-hosts"
 AWS = "aws"
 
@@ -52,6 +53,11 @@ class _Input:
     def kind(self) -> object:
         """The kind of stack that is meant, as it was written."""
         return self.site.get("kind", "site") if isinstance(self.site, Mapping) else "site"
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What the settings of every kind of stack say of themselves."""
+        return {"stack": self.stack, "project": self.project, "root": self.root}
 
     def access(self, region: str) -> AwsAccess:
         """Return how AWS is reached."""
@@ -221,20 +227,11 @@ def _checked(given: _Input, *, where: str = "") -> AnySettings:
 def _checked_build(given: _Input, *, where: str) -> BuildSettings:
     findings = list(given.found)
     release = _release(given, findings)
-    exact, whole, hidden = _shape(given, findings)
-    if isinstance(whole, BuildStack):
-        found = build_stack_findings(given.stack, given.project, whole, release)
-        findings += [one for one in found if not _under(one.where, hidden)]
-    if errors(findings) or not isinstance(exact, BuildStack) or release is None:
-        raise SettingsError(_unique(errors(findings)), where=where)
-    return BuildSettings(
-        stack=given.stack,
-        project=given.project,
-        root=given.root,
-        site=exact,
-        release=release,
-        warnings=tuple(_unique(findings)),
+    whole = _judged(
+        given, BuildStack, lambda one: build_stack_findings(given.stack, given.project, one, release), findings, where
     )
+    assert release is not None  # else there is a finding about it
+    return BuildSettings(**given.origin, site=whole, release=release, warnings=tuple(_unique(findings)))
 
 
 def _checked_network(given: _Input, *, where: str) -> NetworkSettings:
@@ -243,21 +240,32 @@ def _checked_network(given: _Input, *, where: str) -> NetworkSettings:
         problem = "is set, but a network stack has no release: nothing is installed by it"
         findings.append(Finding("release", given.release, problem, "Remove `edge-hosts:release`."))
     region = _region(given, findings)
-    exact, whole, hidden = _shape(given, findings)
-    if isinstance(whole, NetworkStack):
-        found = network_stack_findings(given.stack, given.project, whole, region)
-        findings += [one for one in found if not _under(one.where, hidden)]
-    if errors(findings) or not isinstance(exact, NetworkStack) or region is None:
-        raise SettingsError(_unique(errors(findings)), where=where)
-    return NetworkSettings(
-        stack=given.stack,
-        project=given.project,
-        root=given.root,
-        site=exact,
-        region=region,
-        aws=given.access(region),
-        warnings=tuple(_unique(findings)),
+    whole = _judged(
+        given,
+        NetworkStack,
+        lambda one: network_stack_findings(given.stack, given.project, one, region),
+        findings,
+        where,
     )
+    assert region is not None  # else there is a finding about it
+    return NetworkSettings(
+        **given.origin, site=whole, region=region, aws=given.access(region), warnings=tuple(_unique(findings))
+    )
+
+
+def _judged(
+    given: _Input, kind: type[T], rules: Callable[[T], list[Finding]], findings: list[Finding], where: str
+) -> T:
+    """Return what stands in the file, adding what the rules say, also about what is right in a broken one.
+
+    Raises SettingsError with all errors, these and those found before.
+    """
+    exact, whole, hidden = _shape(given, findings)
+    if isinstance(whole, kind):
+        findings += [one for one in rules(whole) if not _under(one.where, hidden)]
+    if errors(findings) or not isinstance(exact, kind):
+        raise SettingsError(_unique(errors(findings)), where=where)
+    return exact
 
 
 def _checked_site(given: _Input, *, where: str = "") -> StackSettings:
@@ -268,13 +276,12 @@ def _checked_site(given: _Input, *, where: str = "") -> StackSettings:
             findings.append(Finding("site", None, "is missing", "Write `edge-hosts:site:` below `config:`."))
         raise SettingsError(_unique(findings), where=where)
     region = _region(given, findings)
-    site = _site(given, release, region, findings)
-    if errors(findings) or site is None or release is None or region is None:
-        raise SettingsError(_unique(errors(findings)), where=where)
+    site = _judged(
+        given, Site, lambda one: site_findings(given.stack, given.project, one, release, region), findings, where
+    )
+    assert release is not None and region is not None  # else there is a finding about them
     return StackSettings(
-        stack=given.stack,
-        project=given.project,
-        root=given.root,
+        **given.origin,
         site=site,
         release=release,
         region=region,
@@ -297,18 +304,6 @@ def _release(given: _Input, findings: list[Finding]) -> releases.Release | None:
     except SettingsError as error:
         findings += error.findings
         return None
-
-
-def _site(given: _Input, release: releases.Release | None, region: str | None, findings: list[Finding]) -> Site | None:
-    """Return the site when its shape is right, and add what the rules say, also about what is right in a broken one."""
-    site, whole, hidden = _shape(given, findings)
-    if isinstance(whole, Site):
-        findings += [
-            one
-            for one in site_findings(given.stack, given.project, whole, release, region)
-            if not _under(one.where, hidden)
-        ]
-    return site if isinstance(site, Site) else None
 
 
 def _shape(given: _Input, findings: list[Finding]) -> tuple[object, object, tuple[str, ...]]:

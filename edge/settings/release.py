@@ -100,6 +100,11 @@ class CanvosIsos(Model):
     poweroff: Sha256 | None = Field(default=None, description="sha256 of the ISO for virtual machines.")
     reboot: Sha256 | None = Field(default=None, description="sha256 of the ISO for bare metal.")
 
+    def by_kind(self) -> dict[str, str]:
+        """Return those that are recorded, by kind."""
+        found = {"poweroff": self.poweroff, "reboot": self.reboot}
+        return {kind: digest for kind, digest in found.items() if digest is not None}
+
 
 class Canvos(Model):
     """The installer image: the tag that it is built of, and, once it was tried, what was built."""

@@ -7,13 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict
-
 from edge.aws.access import AwsAccess
-from edge.findings import Finding
 from edge.settings.access import Proxy, SecretRef, Ssh, ssh_secrets
 from edge.settings.aws_secrets import by_name, network_secrets
 from edge.settings.certificates import certificates
@@ -24,9 +20,10 @@ from edge.settings.network import GivenNetwork
 from edge.settings.palette import TOKEN_SECRET, ConfigToken, StaticNetwork, User
 from edge.settings.release import Release
 from edge.settings.site import Site
+from edge.settings.stack_base import StackBase
 from edge.settings.vm import VmSettings, vcenters_in_use, vm_settings
 from edge.settings.vsphere import SEED_SECRET, Vcenter
-from edge.stages import DEFAULTS, Stage
+from edge.stages import DEFAULTS
 
 T = TypeVar("T")
 
@@ -67,29 +64,13 @@ class HostSettings:
         return self.value_secrets
 
 
-class StackSettings(BaseModel):
+class StackSettings(StackBase):
     """Everything that a stack file and its release say, checked."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-    stack: str
-    project: str
-    root: Path
     site: Site
     release: Release
     region: str
     aws: AwsAccess = AwsAccess(region="")
-    warnings: tuple[Finding, ...] = ()
-
-    @property
-    def owner(self) -> str:
-        """Return who owns what this stack makes in Palette: project and stack."""
-        return f"{self.project}.{self.stack}"
-
-    @property
-    def stage(self) -> Stage:
-        """Return the stage of the stack."""
-        return self.site.stage
 
     def host_view(self, name: str) -> HostSettings:
         """Return a host with the site's settings under its own. Raises KeyError for a name that is not there."""
@@ -127,22 +108,12 @@ class StackSettings(BaseModel):
         return secret_uses(self.site)
 
     def stand_ins(self) -> dict[str, str]:
-        """Return a text for every secret of the stack, of a form that passes for it: for runs without real secrets.
-
-        No stand-in is part of another one or of anything else, so that it can be found and masked.
-        """
+        """Return stand-ins as every stack does; a host key's seed and a private key have their own form."""
         machines = any(_is_ours(host) for host in self.site.hosts.values())
         return {
             name: _stand_in(name, paths, at, machines)
             for at, (name, paths) in enumerate(self.secret_uses().items(), start=1000)
         }
-
-    def secret_names(self) -> frozenset[str]:
-        """Return the names of every secret that the stack needs.
-
-        The Palette API key is not among them: it comes from the environment or, only then needed, from `paletteApiKey`.
-        """
-        return frozenset(self.secret_uses())
 
 
 def view(site: Site, name: str, release: Release | None = None) -> HostSettings:

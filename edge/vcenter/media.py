@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from edge.errors import PendingError
 from edge.vcenter.errors import AwayError, VcenterError
+
+if TYPE_CHECKING:
+    from edge.settings.vsphere import Vcenter
 
 Power = Literal["on", "off", "suspended"]
 BOOT_DISK_FIRST = ("disk", "cdrom")
@@ -44,6 +47,21 @@ def access_of(vcenter: Mapping[str, object], secret: Callable[[str], str | None]
         raise VcenterError(f"the stack has no secret {name!r}.", remedy=remedy, where=f"vCenter {server}")
     texts = {key: str(vcenter.get(key) or "") for key in ("user", "ca_pem", "thumbprint")}
     return VcenterAccess(server=server, password=password, password_secret=name, **texts)
+
+
+def access_to(vcenter: Vcenter, password: str) -> VcenterAccess:
+    """Return the access to a vCenter of the settings."""
+    return VcenterAccess(vcenter.server, vcenter.user, password, vcenter.ca_cert or "", vcenter.thumbprint or "")
+
+
+def login_inputs(vcenter: Vcenter) -> dict[str, str]:
+    """Return what `access_of` needs beside `server`, as inputs of a resource; the password is only named."""
+    return {
+        "user": vcenter.user,
+        "password_secret": vcenter.password.secret,
+        "ca_pem": vcenter.ca_cert or "",
+        "thumbprint": vcenter.thumbprint or "",
+    }
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from edge.errors import LabError
+from lab.appliance import overlay
 from lab.builder.tools.rootfs import AGENT_VERSION
 from lab.disk import mount_disk
 from lab.guest import Fittings, furnish, outfit
@@ -27,19 +27,11 @@ from lab.site import Site
 from lab.takedown import remove_tree, unmount
 
 TOOLS = CHECKOUT / "lab" / "builder" / "tools"
-OVERLAY = CHECKOUT / "lab" / "appliance"
+_OWN_FILES = CHECKOUT / "lab" / "appliance"
 _INSIDE = "/usr/local/lib/edge-hosts-lab"
 _DOCKER = f"""#!/bin/sh
 PYTHONPATH={_INSIDE} PYTHONDONTWRITEBYTECODE=1 exec python3 -m lab.builder.tools.docker "$@"
 """
-
-
-class Overlay(Protocol):
-    """What writes the files of an appliance over a plain root: agent, units, stage runner."""
-
-    def __call__(self, root: Path, version: str) -> None:
-        """Write into `root`; the agent there says that it is of `version`."""
-        ...
 
 
 @dataclass
@@ -82,11 +74,11 @@ def furnish_builder(root: Path, site: Site) -> None:
     _write(root / "root/.docker/config.json", json.dumps(auth, indent=2) + "\n", 0o600)
 
 
-def appliance_layers(site: Site, record: Record, overlay: Overlay | None = None) -> tuple[Path, ...]:
+def appliance_layers(site: Site, record: Record) -> tuple[Path, ...]:
     """Return the layers of the root that images begin with, the upper one first, made if they are not up to date.
 
-    The upper one holds what belongs to the lab (its public CA, its package sources) and the appliance's own files, which
-    `overlay` writes (default: `lab.appliance.overlay.write`, where it is there). Raises LabError for a lab without the root.
+    The upper one holds what belongs to the lab (its public CA, its package sources) and the appliance's own files. Raises
+    LabError for a lab without the root.
     """
     if site.appliance is None:
         raise LabError("this lab was made without a root for appliances", remedy="take it down and up again.")
@@ -98,29 +90,17 @@ def appliance_layers(site: Site, record: Record, overlay: Overlay | None = None)
         try:
             outfit(merged, site.fittings())
             run("chroot", str(merged), "update-ca-certificates")
-            write = overlay or _overlay()
-            if write is not None:
-                write(merged, AGENT_VERSION)
+            overlay.write(merged, AGENT_VERSION)
         finally:
             unmount(merged)
         identity.write_text(wanted, "utf-8")
     return folder / "upper", site.appliance
 
 
-def _overlay() -> Overlay | None:
-    """Return what writes the appliance's files, None in a checkout without it."""
-    if not (OVERLAY / "overlay.py").exists():
-        return None
-    from importlib import import_module
-
-    found: Overlay = import_module("lab.appliance.overlay").write
-    return found
-
-
 def _digest(root: Path, fittings: Fittings) -> str:
     """Return what the layers are made of: the root, what belongs to the lab, and the sources of the appliance's files."""
     facts = hashlib.sha256(f"{root}\n{fittings.public_ca}\n{fittings.apt_sources}".encode())
-    for folder in (OVERLAY, CHECKOUT / "lab" / "vendor"):
+    for folder in (_OWN_FILES, CHECKOUT / "lab" / "vendor"):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 facts.update(f"{path.relative_to(CHECKOUT)}\n".encode() + path.read_bytes())

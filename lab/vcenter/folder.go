@@ -56,6 +56,9 @@ func (f *folder) createVM(bg *simulator.Context, req *types.CreateVM_Task) (type
 		return nil, problem
 	}
 	req.Host = host
+	if spec.Version == "" {
+		spec.Version = hardwareVersion // the default of the cluster, not the simulator's own
+	}
 	if spec.Uuid == "" {
 		spec.Uuid = uuid.NewString()
 	}

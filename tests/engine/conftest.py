@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -22,9 +23,13 @@ from tests.engine.engine_site import Case, EngineSite, table
 from tests.engine.vm_site import VmSite
 from tests.lab.lab_hand import LabHand
 
+AnySite = TypeVar("AnySite", bound=VmSite)
 _CASES = pytest.StashKey[list[Case]]()
 _LACKING = pytest.StashKey[list[str]]()
 _KEPT = "EDGE_HOSTS_ENGINE_LAB"
+# Each guest's own systemd watches files; what all of them may watch together is a limit of this machine.
+_LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
+_ENOUGH = 512
 
 
 def _lacking() -> list[str]:
@@ -94,25 +99,23 @@ def engine_site(engine_lab: LabHand, request: pytest.FixtureRequest) -> EngineSi
 @pytest.fixture(scope="session")
 def vm_engine_site(engine_lab: LabHand, request: pytest.FixtureRequest) -> VmSite:
     """Return the site of virtual machines under the engine, a stack of its own; skip where there is no Go toolchain."""
-    lacking = build.missing()
-    if lacking:
-        request.config.stash[_LACKING] = [lacking]
-        pytest.skip(lacking)
-    folder = engine_lab.paths.root / "engine-vms"
-    shutil.rmtree(folder, ignore_errors=True)
-    return VmSite(Engine(CHECKOUT, folder), engine_lab.site, request.config.stash[_CASES])
+    return _with_machines(VmSite, "engine-vms", engine_lab, request)
 
 
 @pytest.fixture(scope="session")
 def appliance_site(engine_lab: LabHand, request: pytest.FixtureRequest) -> ApplianceSite:
     """Return the site with an appliance under the engine, a stack of its own; skip where there is no Go toolchain."""
+    return _with_machines(ApplianceSite, "engine-appliances", engine_lab, request)
+
+
+def _with_machines(kind: type[AnySite], name: str, lab: LabHand, request: pytest.FixtureRequest) -> AnySite:
     lacking = build.missing()
     if lacking:
         request.config.stash[_LACKING] = [lacking]
         pytest.skip(lacking)
-    folder = engine_lab.paths.root / "engine-appliances"
+    folder = lab.paths.root / name
     shutil.rmtree(folder, ignore_errors=True)
-    return ApplianceSite(Engine(CHECKOUT, folder), engine_lab.site, request.config.stash[_CASES])
+    return kind(Engine(CHECKOUT, folder), lab.site, request.config.stash[_CASES])
 
 
 @pytest.fixture
@@ -141,3 +144,12 @@ def site(engine_site: EngineSite) -> EngineSite:
     """Return the site as a successful `up` leaves it: it is made so where the test before left something else."""
     engine_site.steady()
     return engine_site
+
+
+@pytest.fixture
+def room_for_many() -> Iterator[None]:
+    """Let this machine hold more than the sixteen guests that its usual limit has room for, while the test runs."""
+    before = _LIMIT.read_text("ascii")
+    _LIMIT.write_text(str(max(int(before), _ENOUGH)), "ascii")
+    yield
+    _LIMIT.write_text(before, "ascii")

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -20,18 +19,6 @@ from tests.engine.vm_site import VmSite
 
 TWELVE = tuple(f"vm-{number:02}" for number in range(1, 13))
 CLONE_SECONDS = 5.0
-# Each guest's own systemd watches files; what all of them may watch together is a limit of this machine.
-LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
-ENOUGH = 512
-
-
-@pytest.fixture
-def room_for_many() -> Iterator[None]:
-    """Let this machine hold more than the sixteen guests that its usual limit has room for, while the test runs."""
-    before = LIMIT.read_text("ascii")
-    LIMIT.write_text(str(max(int(before), ENOUGH)), "ascii")
-    yield
-    LIMIT.write_text(before, "ascii")
 
 
 @pytest.fixture

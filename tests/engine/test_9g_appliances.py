@@ -101,8 +101,9 @@ def test_another_image_is_built_beside_the_old_one_and_waits(site: ApplianceSite
 
 @pytest.mark.row("B14", "A19")
 def test_a_raised_generation_installs_anew_from_the_new_image(site: ApplianceSite) -> None:
+    site.image(dockerfile=["RUN touch /etc/customized"])
     uuid, epoch = site.uuids()[NAME], site.epochs()[NAME]
-    rolled(site, "edgectl roll, an appliance", NAME)
+    rolled(site, "edgectl roll, an appliance", NAME, "--yes")
     assert site.uuids()[NAME] != uuid and site.epochs()[NAME] != epoch
     assert site.healthy() == {NAME} and site.installations() == 1
     assert site.drives() == ["", ""]
@@ -134,7 +135,7 @@ def test_killed_on_the_way_the_next_run_finishes(appliance_site: ApplianceSite, 
             return False
         appliance, power = found[0]["appliance"], found[0]["state"]
         return {
-            "installing": appliance["source"] == "installer" and power == "poweredOn",
+            "installing": appliance["source"] == "cdrom" and power == "poweredOn",
             "off": appliance["installed"] and power == "poweredOff",
             "first boot": appliance["diskBoots"] >= 1,
         }[moment]
@@ -159,7 +160,7 @@ def test_a_lost_record_is_not_healed_by_a_silent_reinstallation(site: ApplianceS
     if run.code:
         assert "registers at its first boot only" in run.messages()
     assert site.installations() == 1 and site.boots() == boots
-    rolled(site, "edgectl roll after the record was lost", NAME)
+    rolled(site, "edgectl roll after the record was lost", NAME, "--yes")
     assert site.healthy() == {NAME}
     site.keep()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import subprocess
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from uuid import uuid4
 
 import pycdlib
 from lab_hand import LabHand, until
+from vm_hand import USER, VmHand
 
 from edge.site_iso import site_iso
 from lab.appliance import overlay
@@ -22,7 +22,6 @@ from lab.keys import new_key
 from lab.machines import vm_address
 
 DATACENTER = "LAB"
-USER = "keeper"
 POWEROFF = "#cloud-config\ninstall:\n  poweroff: true\n  bind_mounts: [/etc/eks]\n  extra-dirs-rootfs: [/eks-hybrid]\n"
 REBOOT = POWEROFF.replace("poweroff", "reboot")
 NEITHER = "#cloud-config\ninstall:\n  bind_mounts: [/etc/eks]\n"
@@ -79,21 +78,10 @@ def installer_iso(rootfs: Path, config: str, out: Path, *, change: bool = False)
 
 
 @dataclass(frozen=True)
-class Appliance:
-    """One appliance VM by hand: its definition, its address, and the host key that its site ISO brings."""
+class Appliance(VmHand):
+    """One appliance VM by hand: its host key is that which its site ISO brings."""
 
-    lab: LabHand
-    definition: dict[str, Any]
-    address: str
-    host_key: str
     private_key: str = field(repr=False)
-
-    @property
-    def id(self) -> str:
-        return str(self.definition["id"])
-
-    def shown(self) -> dict[str, Any]:
-        return next(vm for vm in self.lab.client.vms() if vm["id"] == self.id)
 
     def state(self) -> dict[str, Any]:
         """Return what it has come to: source, console, installed, installations, diskBoots."""
@@ -104,37 +92,14 @@ class Appliance:
         self.definition.update(changes)
         self.lab.client.define_vm(self.definition)
 
-    def power(self, action: str) -> None:
-        self.lab.client.power_vm(self.id, action)
-
     def off(self, seconds: float = 90) -> None:
         """Return when it has powered itself off."""
         until(lambda: self.shown()["state"] == "poweredOff", seconds, "power off")
 
     def says(self, command: str) -> str:
-        """Run a command over ssh; only the host key of the site ISO is trusted."""
-        known = self.lab.paths.root / f"known-{self.id}"
-        known.write_text(f"{self.address} {self.host_key}\n", "utf-8")
-        options = ["-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes", "-o", "ConnectTimeout=3"]
-        words = [
-            "ssh",
-            "-F",
-            "none",
-            "-i",
-            str(self.lab.paths.private_key),
-            *options,
-            f"{USER}@{self.address}",
-            command,
-        ]
-        deadline = time.monotonic() + 40
-        while True:
-            done = subprocess.run(
-                words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
-            )
-            if done.returncode == 0:
-                return done.stdout.strip()
-            assert time.monotonic() < deadline, done.stderr
-            time.sleep(0.5)
+        """Run a command over ssh as soon as the machine lets somebody in."""
+        until(self.answers, 40, "a login")
+        return super().says(command)
 
 
 def appliance(lab: LabHand, name: str, number: int, **other: Any) -> Appliance:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.server
 import json
 import re
-import ssl
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+from tests.unit.threaded import threaded
 from tests.unit.vcenter_server import Signed
 
 _ASSUMED = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
@@ -86,22 +85,5 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 def serving(aws: Aws, folder: Path | None = None, own: Signed | None = None) -> Iterator[Aws]:
     """Yield the server, with its address in `url`; with a certificate of its own it speaks TLS."""
     handler = type("Handler", (_Handler,), {"aws": aws})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    scheme = "http"
-    if own is not None and folder is not None:
-        scheme = "https"
-        chain = folder / "server.pem"
-        chain.write_text(own.certificate + own.key, "utf-8")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(chain)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    aws.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with threaded(handler, folder, own) as aws.url:
         yield aws
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import ssl
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from typing import Any, Literal
 
 from edge.vcenter.errors import VcenterError
 from edge.vcenter.media import Ticket, VmView
+from tests.unit.threaded import threaded
 from tests.unit.vcenter_server import Signed, signed
 
 TICKET = "Cookie"
@@ -110,18 +109,6 @@ def datastore(folder: Path) -> Iterator[Datastore]:
     """Yield a datastore whose HTTPS service runs with a certificate of an authority of its own."""
     root = signed(ca=True)
     mine: Signed = signed("127.0.0.1", by=root)
-    (folder / "cert.pem").write_text(mine.certificate + mine.key)
     store = Datastore(ca=root.certificate)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(store))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem")
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    store.url = f"https://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with threaded(_handler(store), folder, mine) as store.url:
         yield store
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)

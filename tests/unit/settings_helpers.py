@@ -144,6 +144,15 @@ def refused(folder: Path, raw: Any, *, release: Mapping[str, Any] = RELEASE, **c
     raise AssertionError("the settings were accepted")
 
 
+def levels(path: Path, reader: Callable[[str, Path], Any] = load_stack) -> dict[str, str]:
+    """Return the level of everything that is said about a stack file, errors and warnings, by place."""
+    try:
+        found = reader(path.stem.removeprefix("Pulumi."), path.parent).warnings
+    except SettingsError as error:
+        found = error.findings
+    return {finding.where: finding.level for finding in found}
+
+
 def refused_text(folder: Path, text: str, stack: str = "plant-dev") -> dict[str, Finding]:
     """Return what keeps a stack file from being used that is given as text."""
     project(folder, SITE)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.canvos.machine import HUB, gather, machine_findings, registry_host
+from edge.canvos.images import registry_of
+from edge.canvos.machine import HUB, gather, machine_findings
 from edge.canvos.shell import Job, LocalShell, last_line
 from tests.unit.canvos_world import World
 
@@ -92,7 +93,7 @@ class TestMachine:
         ],
     )
     def test_the_host_of_a_registry(self, registry: str, host: str) -> None:
-        assert registry_host(registry) == host
+        assert registry_of(f"{registry}/", HUB) == host
 
     def test_a_machine_is_really_looked_at(self, world: World) -> None:
         facts = gather(world, f"{world.folder}/not/there/yet")

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from edge.canvos.images import registry_of
 from edge.errors import FactsError, SettingsError
 from edge.images.agree import disagreements, recorded_isos
 from edge.images.facts import ImageFacts, IsoFacts
 from edge.images.known import exported_image, has_appliances, image_of
 from edge.images.pin import pin_image
-from edge.images.reference import image_reference, registry_of
+from edge.images.reference import image_reference
 from edge.releases import main
 from edge.settings.release import Release, load
 from tests.unit.image_stacks import BUILT, CANVOS, COMMIT, FROM_STACK, IMAGE, PINNED, mixed

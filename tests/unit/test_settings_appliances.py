@@ -9,23 +9,18 @@ from typing import Any
 
 import pytest
 
-from edge.errors import SettingsError
-from edge.settings import BuiltImage, GivenImage, StackImage, load_stack
+from edge.settings import BuiltImage, GivenImage, StackImage
 from edge.stages import STAGES, Stage
 from tests.unit.image_stacks import BUILT, CANVOS, FROM_STACK, GIVEN, PINNED, STATIC, Change, mixed
-from tests.unit.settings_helpers import DIGEST, HOST_KEY, OTHER_KEY, VCENTER, drop, load, project, put, refused
+from tests.unit.settings_helpers import DIGEST, HOST_KEY, OTHER_KEY, VCENTER, drop, levels, load, project, put, refused
 
 SOURCES = {"given": (GIVEN, GivenImage), "stack": (FROM_STACK, StackImage), "build": (BUILT, BuiltImage)}
 
 
 def everything(folder: Path, raw: Any, release: Any = PINNED) -> dict[str, str]:
     """Return the level of everything that is said about a site, by place; the sample's network is another matter."""
-    path = project(folder, raw, release=release)
-    try:
-        found = load_stack(path.stem.removeprefix("Pulumi."), folder).warnings
-    except SettingsError as error:
-        found = error.findings
-    return {finding.where: finding.level for finding in found if not finding.where.startswith("site.network.c")}
+    found = levels(project(folder, raw, release=release))
+    return {where: level for where, level in found.items() if not where.startswith("site.network.c")}
 
 
 @pytest.mark.row("B14", "B17")

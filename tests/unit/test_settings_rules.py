@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from settings_helpers import DIGEST, HOST_KEY, RELEASE, SITE, drop, load, project, put, refused, site, vm_site
+from settings_helpers import DIGEST, HOST_KEY, RELEASE, SITE, drop, levels, load, project, put, refused, site, vm_site
 
 from edge.errors import SettingsError
 from edge.settings import load_stack
@@ -20,12 +20,7 @@ Change = Callable[[dict[str, Any]], None]
 
 def all_findings(folder: Path, raw: Any, release: Any = RELEASE) -> dict[str, str]:
     """Return the level of everything that is said about a site, errors and warnings, by place."""
-    path = project(folder, raw, release=release)
-    try:
-        found = load_stack(path.stem.removeprefix("Pulumi."), folder).warnings
-    except SettingsError as error:
-        found = error.findings
-    return {finding.where: finding.level for finding in found}
+    return levels(project(folder, raw, release=release))
 
 
 # Addresses and names

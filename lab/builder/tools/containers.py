@@ -29,7 +29,6 @@ class _Wanted:
     environment: dict[str, str]
     name: str
     privileged: bool
-    detached: bool
 
 
 def run(folder: Path, arguments: list[str]) -> int:
@@ -117,7 +116,7 @@ def _parsed(arguments: list[str]) -> _Wanted:
     mounts = {target: source for source, target in (one.split(":")[:2] for one in given.volume)}
     environment = dict(one.partition("=")[::2] for one in given.env)
     return _Wanted(
-        given.image, tuple(given.words), mounts, environment, given.name, given.privileged, given.detach
+        given.image, tuple(given.words), mounts, environment, given.name, given.privileged
     )  # fmt: skip
 
 
