@@ -26,7 +26,7 @@ class InstallerBuild(Resource, module="edge", name="InstallerBuild"):
     """One build, followed to its end. Repeated only when what it is made of changes; delete takes nothing back.
 
     Outputs: `facts` (an `ImageFacts` without files), `builder_isos` (kind -> path on the build machine), `parts` (what it
-    was made of, a short digest each), `warnings`, `on_builder`.
+    was made of, a short digest each), `warnings`, `on_builder`, and what a refresh has seen: `moved`, the parts that are others by now.
     """
 
     facts: Output[dict[str, Any]]
@@ -36,7 +36,9 @@ class InstallerBuild(Resource, module="edge", name="InstallerBuild"):
     on_builder: Output[bool]
 
     def __init__(self, name: str, props: dict[str, Input[object]], opts: ResourceOptions) -> None:
-        outputs = dict.fromkeys(("facts", "builder_isos", "inputs", "parts", "warnings", "on_builder"))
+        outputs = dict.fromkeys(
+            ("facts", "builder_isos", "inputs", "parts", "warnings", "on_builder", "moved", "bundle_seen")
+        )
         super().__init__(providers.InstallerBuildProvider(), name, {**props, "name": name, **outputs}, opts)
 
 

@@ -251,8 +251,9 @@ def _installed_anew(host: HostSettings) -> str:
         return "the machine is destroyed with its disk, and another one installs itself from the installer ISO"
     hours = host.install_timeout.total_seconds() / 3600
     return (
-        "its record is removed; SOMEBODY BOOTS IT from the installer ISO, which erases its disk, with the host's own ISO in"
-        f" a second drive: the run says where both are, and waits {hours:g} h"
+        "SWITCH IT OFF FIRST, its agent would register again; its record is removed; then SOMEBODY BOOTS IT from the installer"
+        " ISO, which erases its disk, with the host's own ISO in a second drive: the run says where both are, and waits"
+        f" {hours:g} h"
     )
 
 

@@ -202,6 +202,12 @@ _TABLE = (
         "warning", "error", "error", ("B3",),
     ),
     StageRule(
+        "canvos.tag.newest",
+        "what is built depends on the day: the build takes the newest plain tag that there is",
+        "Write the tag that was tried: `python -m edge.releases pin RELEASE --image FACTS` does it",
+        "warning", "error", "error", ("B3",),
+    ),
+    StageRule(
         "canvos.commit.missing",
         "the release does not pin the commit of its CanvOS tag, so a moved tag would be taken",
         "Add `commit:` beside `tag:`, as the build stack exports it",

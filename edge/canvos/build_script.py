@@ -35,6 +35,12 @@ def bundle_lines(bundle: str) -> str:
     )
 
 
+def bundle_seen(bundle: str) -> str:
+    """Return the script that prints a fingerprint of names, sizes and times in a content bundle: contents take minutes."""
+    kept = "find . -type f -name '*.zst' -printf '%P %s %T@\\n' | sort | sha256sum | cut -d' ' -f1"
+    return f"cd {shlex.quote(bundle)} && {kept}" if bundle else ":"
+
+
 def build_script(request: BuildRequest, folder: str, *, least_gib: int, terminal: bool) -> str:
     """Return the build in the checkout `folder`: checks, images, then one ISO per kind, each with its user-data and name.
 
@@ -49,6 +55,7 @@ def build_script(request: BuildRequest, folder: str, *, least_gib: int, terminal
         f"cd {shlex.quote(folder)} || exit {NAMES}",
         "trap report EXIT",
         _report(request),
+        _turn(request),
         _limited(request, terminal=terminal),
         _space(least_gib),
         *([] if request.earthly else [_privileged(request)]),
@@ -104,6 +111,20 @@ def _limited(request: BuildRequest, *, terminal: bool) -> str:
         f'  {root}timeout --kill-after=30 "$left" {run}\n'
         f"  code=$?; [ $code != {LATE} ] && [ $code != 137 ] || exit {LATE}\n"
         "  return $code\n}"
+    )
+
+
+def _turn(request: BuildRequest) -> str:
+    """Return what waits for the builds of other stacks: the vendor's script has one BuildKit per machine, by its name.
+
+    The lock is one on the folder of all stacks, which each of their users can open.
+    """
+    folder = shlex.quote(request.workdir.rstrip("/").rpartition("/")[0] or "/")
+    return (
+        "step turn\n"
+        f"exec 9<{folder} || exit {NAMES}\n"
+        f'flock -n 9 || {{ echo "another build is at work in {folder}"; '
+        f"flock -w $(( until - $(date +%s) )) 9 || exit {LATE}; }}"
     )
 
 

@@ -30,7 +30,7 @@ folder=$WORK
 while [ ! -d "$folder" ]; do folder=$(dirname "$folder"); done
 say disk_gib "$(df -Pk "$folder" | awk 'NR==2 {printf "%d", $4 / 1048576}')"
 say writable "$([ -w "$folder" ] && echo yes || echo no)"
-for tool in git earthly docker crane script setsid timeout ps; do say "$tool" "$(has "$tool")"; done
+for tool in git earthly docker script setsid flock timeout ps; do say "$tool" "$(has "$tool")"; done
 say root "$([ "$(id -u)" = 0 ] && echo yes || { sudo -n true 2>/dev/null && echo sudo || echo no; })"
 SUDO=
 [ "$(id -u)" = 0 ] || SUDO="sudo -n"
@@ -113,7 +113,7 @@ def _size(facts: Mapping[str, str], name: str) -> list[Finding]:
 
 def _tools(facts: Mapping[str, str], name: str, *, push: bool, wants_earthly: bool) -> list[Finding]:
     findings = []
-    for tool in ("git", "setsid", "timeout", "script", "ps"):
+    for tool in ("git", "setsid", "flock", "timeout", "script", "ps"):
         if facts.get(tool) != "yes":
             packages = {"git": "git", "script": "bsdutils or util-linux", "ps": "procps"}
             package = packages.get(tool, "coreutils and util-linux")

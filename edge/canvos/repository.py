@@ -6,12 +6,14 @@ import re
 import shlex
 from dataclasses import dataclass
 
+from edge.canvos.request import NEWEST
 from edge.canvos.shell import Shell, checked
 from edge.canvos.tags import VERSIONS_FILE, newest, tag_findings
 from edge.errors import HostError, SettingsError
 from edge.findings import Finding, errors
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_ASK_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,19 @@ def known_tags(shell: Shell, folder: str) -> list[str]:
     """Return the tags that the repository had when it was last fetched."""
     script = f"cd {shlex.quote(folder)} && git for-each-ref --format='%(refname:lstrip=3)' refs/edge-hosts/tags"
     return checked(shell, script, "reading the tags of CanvOS", "fetch the repository again").split()
+
+
+def commit_now(shell: Shell, repository: str, tag: str) -> str:
+    """Return the commit that a tag (or the newest plain one) has in the repository now, "" when it does not tell soon."""
+    asked = f"timeout {_ASK_SECONDS} git ls-remote --tags -- {shlex.quote(repository)}"
+    found = shell.run(f"export GIT_TERMINAL_PROMPT=0; {asked} 2>/dev/null")
+    if found.code:
+        return ""
+    rows = (line.split() for line in found.out.splitlines())
+    commits = {row[1].removeprefix("refs/tags/"): row[0] for row in rows if len(row) == 2}
+    wanted = newest(commits) or "" if tag == NEWEST else tag
+    # An annotated tag is an object of its own, told before what it points to.
+    return commits.get(f"{wanted}^{{}}", commits.get(wanted, ""))
 
 
 def look_at(shell: Shell, folder: str, tag: str, *, pinned: str = "", where: str = "canvos.tag") -> Checkout:

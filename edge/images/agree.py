@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edge.canvos.request import NEWEST
 from edge.findings import Finding
 from edge.images.facts import ImageFacts
 from edge.settings.release import Canvos, Release
@@ -30,7 +31,7 @@ def disagreements(release: Release, image: ImageFacts, where: str, *, complete: 
 def _made_of(release: Release, canvos: Canvos, image: ImageFacts, where: str) -> Iterator[Finding]:
     build = f"Build the image anew with release {release.id}, or use the release that it was built with."
     for name, has, wants in (
-        ("canvos.tag", image.canvos_tag, canvos.tag),
+        ("canvos.tag", image.canvos_tag, canvos.tag if canvos.tag != NEWEST else image.canvos_tag),
         ("kubernetes", image.kubernetes, release.kubernetes),
         ("canvos.commit", image.canvos_commit, canvos.commit or image.canvos_commit),
     ):
@@ -60,9 +61,9 @@ def _missing(release: Release, canvos: Canvos, image: ImageFacts) -> Iterator[Fi
     place = f"releases/{release.id}.yaml"
     remedy = f"{_PIN.format(release=release.id)}."
     recorded = recorded_isos(canvos)
-    lacks = [
-        name for name, value in (("canvos.commit", canvos.commit), ("canvos.image", canvos.image)) if value is None
-    ]
+    tag = canvos.tag if canvos.tag != NEWEST else None
+    wanted = (("canvos.tag", tag), ("canvos.commit", canvos.commit), ("canvos.image", canvos.image))
+    lacks = [name for name, value in wanted if value is None]
     lacks += [f"canvos.isos.{kind}" for kind in sorted(image.isos) if kind not in recorded]
     for name in lacks:
         yield Finding(

@@ -8,10 +8,12 @@ uploaded belongs to others.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from edge.canvos.build import Build
+from edge.canvos.build_script import bundle_seen
+from edge.canvos.repository import commit_now
 from edge.canvos.request import BuildRequest, Built, Waiting
 from edge.canvos.shell import Shell, last_line
 from edge.errors import EdgeError, HostError, PendingError
@@ -28,12 +30,14 @@ _HOW = ("workdir", "seconds", "accept_small", "earthly", "push")
 def create(props: Props, secret: Secret) -> Outputs:
     """Return the outputs of a build that is done. Raises PendingError while it goes on, else what `Build.advance` raises."""
     with open_shell(props["builder"], secret) as shell:
-        return {**props, **_outputs(_advanced(shell, _request(props)), _request(props))}
+        request = _request(props)
+        seen = _bundle(shell, request)  # before the build reads it: what changes meanwhile is a change
+        return {**props, **_outputs(_advanced(shell, request), request), "bundle_seen": seen}
 
 
 def diff(olds: Props, news: Props) -> bool:
     """Return whether what is asked for differs in something that decides what is made. Asks nobody, never raises."""
-    return bool(_asked(olds) != _asked(news)) or (_pushes(news) and not _pushes(olds))
+    return bool(_asked(olds) != _asked(news) or olds.get("moved")) or (_pushes(news) and not _pushes(olds))
 
 
 def update(olds: Props, news: Props, secret: Secret) -> Outputs:  # noqa: ARG001  (the engine's signature)
@@ -45,19 +49,36 @@ def read(props: Props, secret: Secret) -> Outputs | None:
     """Return the outputs, with whether the ISOs still lie on the build machine (`on_builder`).
 
     A build machine that is gone, or without the files, changes nothing else: they were uploaded, and images were pushed.
+    What the settings only name is asked for: `moved` lists a tag without a pinned commit that is another one by now, and a
+    content bundle that was changed in its folder. Both ask for another build.
     """
     try:
         with open_shell(props["builder"], secret) as shell:
             request = _request(props)
             known = Build(shell, request).known()
             there = known is not None and known.inputs == props.get("inputs") and Build(shell, request).is_whole(known)
-            return {**props, "on_builder": there}
+            return {**props, "on_builder": there, "moved": list(_moved(shell, request, props))}
     except (EdgeError, KeyError, TypeError, ValueError):
         return dict(props)
 
 
 def delete(props: Props, secret: Secret) -> None:
     """Do nothing: the images are in the registry, and the ISOs on the datastores have owners of their own."""
+
+
+def _bundle(shell: Shell, request: BuildRequest) -> str:
+    return shell.run(bundle_seen(request.bundle)).out.strip() if request.bundle else ""
+
+
+def _moved(shell: Shell, request: BuildRequest, props: Props) -> Iterator[str]:
+    """Yield what has changed though it is called as before. What cannot be asked has not."""
+    if not request.commit:
+        now, built = commit_now(shell, request.repository, request.tag), props["facts"]["canvos_commit"]
+        if now and now != built:
+            yield "commit"
+    bundle = _bundle(shell, request)
+    if bundle and props.get("bundle_seen") and bundle != props["bundle_seen"]:
+        yield "bundle"
 
 
 def _request(props: Props) -> BuildRequest:
@@ -106,6 +127,7 @@ def _outputs(built: Built, request: BuildRequest) -> Outputs:
         "builder_isos": {kind: iso["path"] for kind, iso in built.isos.items()},
         "warnings": list(built.warnings),
         "on_builder": True,
+        "moved": [],
     }
 
 

@@ -1,4 +1,4 @@
-"""Writing an image that was tried into a release: commit, digest and the sha256 of every ISO, comments kept."""
+"""Writing an image that was tried into a release: tag, commit, digest and the sha256 of every ISO, comments kept."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from edge.canvos.request import NEWEST
 from edge.errors import SettingsError
 from edge.facts import facts_of_file
 from edge.findings import Finding
@@ -41,6 +42,8 @@ def pin_image(name: str, file: Path, root: Path) -> dict[str, str]:
     path = root / "releases" / f"{name}.yaml"
     text = path.read_bytes().decode("utf-8")
     values = _values(image)
+    if release.canvos is not None and release.canvos.tag == NEWEST:
+        values = {"canvos.tag": image.canvos_tag, **values}
     for place, value in values.items():
         text = with_value(text, place.split("."), value, path.name)
     path.write_bytes(text.encode("utf-8"))

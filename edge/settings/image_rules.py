@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from edge.canvos.request import NEWEST
 from edge.canvos.tags import number
 from edge.errors import SettingsError
 from edge.findings import Finding
@@ -147,7 +148,8 @@ def _release(build: ImageBuild, where: str, stage: Stage, release: Release) -> I
         yield Finding("release", release.id, "names no CanvOS tag, so it cannot be built from", remedy)
         return
     if number(canvos.tag) is None:
-        yield judge("canvos.tag.unplain", stage, f"{place}: canvos.tag", canvos.tag)
+        rule = "canvos.tag.newest" if canvos.tag == NEWEST else "canvos.tag.unplain"
+        yield judge(rule, stage, f"{place}: canvos.tag", canvos.tag)
     if canvos.commit is None:
         yield judge("canvos.commit.missing", stage, f"{place}: canvos.commit")
     if build.certificates:

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from edge.canvos.arg import value_problem
 from edge.canvos.dockerfile import BEGIN, END, MARKER
+from edge.canvos.request import NEWEST
 from edge.settings.base import not_text, refuse
 from edge.settings.scalars import one_line, require_text
 
@@ -28,10 +29,13 @@ _REFERENCE = re.compile(r"[a-z0-9][a-z0-9._/-]*(:[0-9]{1,5}/[a-z0-9._/-]+)?(:[A-
 
 
 def canvos_tag(value: object) -> str:
-    """Return the tag of a CanvOS release; a branch or a word for the newest one is none."""
+    """Return the tag of a CanvOS release, or `newest`, with which the build looks for it; a branch is none."""
     text = one_line(value)
-    if not _TAG.fullmatch(text):
-        raise refuse("is no tag of the CanvOS repository", "Write the tag that was tested, for example v4.5.15")
+    if text != NEWEST and not _TAG.fullmatch(text):
+        raise refuse(
+            "is no tag of the CanvOS repository",
+            f"Write the tag that was tested, for example v4.5.15, or {NEWEST} to try what there is",
+        )
     return text
 
 
@@ -194,7 +198,7 @@ def _text(pattern: str = ".") -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern})
 
 
-CanvosTag = Annotated[str, BeforeValidator(canvos_tag), _text("^v[0-9]+[.]")]
+CanvosTag = Annotated[str, BeforeValidator(canvos_tag), _text("^(newest$|v[0-9]+[.])")]
 Commit = Annotated[str, BeforeValidator(commit), _text("^[0-9a-f]{40}$")]
 ImageDigest = Annotated[str, BeforeValidator(image_digest), _text("^(sha256:)?[0-9a-f]{64}$")]
 OsVersion = Annotated[

@@ -9,8 +9,9 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from edge.canvos.request import NEWEST
 from edge.errors import SettingsError
 from edge.findings import Finding
 from edge.settings.aws_values import KubernetesVersion
@@ -109,12 +110,23 @@ class CanvosIsos(Model):
 class Canvos(Model):
     """The installer image: the tag that it is built of, and, once it was tried, what was built."""
 
-    tag: CanvosTag = Field(description="Tag of the CanvOS repository, for example v4.9.37.")
+    tag: CanvosTag = Field(
+        description="Tag of the CanvOS repository, for example v4.9.37; `newest` builds the newest plain one, to try it."
+    )
     commit: Commit | None = Field(
         default=None, description="Commit of that tag, in quotes; a tag that was moved since then is refused."
     )
     image: CanvosImage | None = Field(default=None, description="The provider image that was tried.")
     isos: CanvosIsos = Field(default=CanvosIsos(), description="The ISOs that were tried.")
+
+    @model_validator(mode="after")
+    def _newest_pins_nothing(self) -> Canvos:
+        if self.tag == NEWEST and (self.commit or self.image or self.isos.by_kind()):
+            raise refuse(
+                f"has `tag: {NEWEST}` beside what was built of one certain tag",
+                "Write the tag of that build, as the build stack exports it",
+            )
+        return self
 
 
 class Vm(Model):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -252,6 +256,38 @@ class TestTrouble:
         with pytest.raises(SettingsError, match=r"was moved: it is commit .* tested with"):
             world.built(world.request(commit=tested))
         assert world.built(world.request(commit=world.git("rev-parse", "HEAD"))).commit != tested
+
+
+@contextmanager
+def another_build(folder: Path) -> Iterator[None]:
+    """Be at work in the folder of all stacks."""
+    folder.mkdir()
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
+@pytest.mark.row("B10")
+def test_two_stacks_on_one_machine_build_one_after_the_other(world: World) -> None:
+    """The vendor's script has one BuildKit per machine, by its name: two at a time would take it from each other."""
+    mine = world.request(workdir=f"{world.folder}/builds/a")
+    with another_build(world.folder / "builds"):
+        until = time.monotonic() + 20
+        while not (isinstance(now := Build(world, mine).advance(), Waiting) and "another build" in now.tail):
+            assert time.monotonic() < until, now
+            time.sleep(0.05)
+        assert "validate" not in now.tail
+    assert world.built(mine).tag == "v4.5.15"
+
+
+@pytest.mark.row("B10")
+def test_a_turn_that_does_not_come_ends_with_the_limit_of_time(world: World) -> None:
+    mine = world.request(workdir=f"{world.folder}/builds/a", seconds=1)
+    with another_build(world.folder / "builds"), pytest.raises(BuildError, match="took longer than it may"):
+        world.built(mine)
 
 
 class TestRepository:

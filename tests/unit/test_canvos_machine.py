@@ -16,7 +16,7 @@ from tests.unit.canvos_world import World
 
 GOOD = {
     "arch": "x86_64", "cpus": "4", "memory_kib": str(8 * 1024 * 1024), "disk_gib": "200", "writable": "yes", "git": "yes",
-    "earthly": "no", "docker": "yes", "crane": "no", "script": "yes", "setsid": "yes", "timeout": "yes", "root": "sudo",
+    "earthly": "no", "docker": "yes", "script": "yes", "setsid": "yes", "flock": "yes", "timeout": "yes", "root": "sudo",
     "docker_answers": "yes", "docker_config": "file", "login": "yes", "ps": "yes",
 }  # fmt: skip
 
@@ -44,7 +44,7 @@ class TestMachine:
             ({"docker_answers": "no"}, "does not answer", "error"),
             ({"root": "no"}, "needs root without Earthly", "error"),
             ({"docker_config": "folder"}, "is a folder", "error"),
-            ({"docker": "no", "earthly": "yes", "crane": "yes"}, "Earthly alone does not do", "error"),
+            ({"docker": "no", "earthly": "yes"}, "Earthly alone does not do", "error"),
             ({"ps": "no"}, "Install procps", "error"),
             ({"login": "no"}, "has no login for the registry", "warning"),
             ({"script": "no"}, "script: is not installed", "error"),

@@ -56,6 +56,12 @@ class TestPins:
         assert [(one.where, one.level) for one in found] == [("site.image", "error")]
         assert f" {what} (" in found[0].problem
 
+    def test_the_newest_tag_is_whichever_was_built_until_it_is_written_down(self) -> None:
+        newest = release(tag="newest", commit=None, image=None, isos=None)
+        assert disagreements(newest, replace(FACTS, canvos_tag="v4.9.99"), "site.image") == []
+        found = disagreements(newest, FACTS, "site.image", complete=True)
+        assert "releases/r-1.yaml: canvos.tag" in [one.where for one in found]
+
     def test_an_image_that_does_not_tell_its_commit_is_not_compared_by_it(self) -> None:
         assert disagreements(release(), replace(FACTS, canvos_commit=""), "site.image") == []
 

@@ -156,6 +156,63 @@ def test_reading_says_whether_the_isos_lie_there_and_is_never_gone(
     assert build.read(outs, secret) == outs
 
 
+@pytest.mark.row("B3", "B10")
+def test_a_tag_that_was_moved_is_seen_by_a_refresh_and_built(world: World) -> None:
+    given = props(world)
+    outs = finished(given)
+    world.tag("v4.5.14", force=True)
+    assert build.read(outs, secret) == outs, "another tag"
+    commit = world.tag("v4.5.15", force=True, annotated=True)
+    seen = build.read(outs, secret)
+    assert seen is not None
+    assert seen["moved"] == ["commit"]
+    assert build.diff(seen, given)
+    again = finished(given, seen)
+    assert (again["facts"]["canvos_commit"], again["moved"]) == (commit, [])
+    assert not build.diff(again, given)
+
+
+@pytest.mark.row("B3")
+def test_a_pinned_commit_is_not_asked_for_and_the_newest_tag_is(world: World) -> None:
+    commit = world.git("rev-parse", "v4.5.15")
+    pinned = finished(props(world, commit=commit))
+    world.tag("v4.5.15", force=True)
+    assert build.read(pinned, secret) == pinned
+    newest = finished(props(world, tag="newest"))
+    assert newest["facts"]["canvos_tag"] == "v4.5.15"
+    world.tag("v4.5.20-rc.1")
+    assert build.read(newest, secret) == newest
+    world.tag("v4.5.20")
+    seen = build.read(newest, secret)
+    assert seen is not None
+    assert seen["moved"] == ["commit"]
+    assert finished(props(world, tag="newest"), seen)["facts"]["canvos_tag"] == "v4.5.20"
+
+
+@pytest.mark.row("B10")
+def test_a_repository_that_does_not_answer_has_not_changed(world: World) -> None:
+    outs = finished(props(world))
+    world.repository.rename(world.folder / "away")
+    assert build.read(outs, secret) == outs
+
+
+@pytest.mark.row("B10")
+def test_a_bundle_that_was_changed_in_its_folder_is_seen_by_a_refresh_and_built(world: World) -> None:
+    bundle = world.folder / "content-a"
+    bundle.mkdir()
+    (bundle / "one.zst").write_bytes(b"one")
+    given = props(world, bundle=str(bundle))
+    outs = finished(given)
+    assert build.read(outs, secret) == outs
+    (bundle / "two.zst").write_bytes(b"two")
+    seen = build.read(outs, secret)
+    assert seen is not None
+    assert seen["moved"] == ["bundle"]
+    again = finished(given, seen)
+    assert again["parts"]["bundle"] != outs["parts"]["bundle"]
+    assert again["moved"] == []
+
+
 def test_inputs_of_another_version(world: World) -> None:
     with pytest.raises(HostError, match="is no build"):
         build.create({**props(world), "request": {"tag": "v4.5.15"}}, secret)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from edge.canvos.images import registry_of
 from edge.errors import FactsError, SettingsError
@@ -191,6 +192,19 @@ def test_a_moved_tag_is_not_pinned_over(project: Path) -> None:
     (project / "facts.json").write_text(json.dumps({"image": replace(FACTS, canvos_commit="0" * 40).to_dict()}))
     with pytest.raises(SettingsError, match=r"canvos\.commit"):
         pin_image("r-1", project / "facts.json", project)
+
+
+@pytest.mark.row("B3")
+def test_the_newest_tag_is_written_down_as_what_was_built(project: Path) -> None:
+    path = project / "releases" / "r-1.yaml"
+    kept = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**kept, "canvos": {"tag": "newest"}}, sort_keys=False))
+    (project / "facts.json").write_text(json.dumps({"image": replace(FACTS, canvos_tag="v4.9.39").to_dict()}))
+    written = pin_image("r-1", project / "facts.json", project)
+    assert written["canvos.tag"] == "v4.9.39"
+    canvos = load("r-1", project).canvos
+    assert canvos is not None
+    assert (canvos.tag, canvos.commit) == ("v4.9.39", COMMIT)
 
 
 @pytest.mark.parametrize(

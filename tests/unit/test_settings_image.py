@@ -212,7 +212,7 @@ def test_a_release_pins_commit_image_and_isos(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("tag", "newest"), ("tag", "latest"), ("tag", "main"), ("tag", "4.9.38"), ("tag", ""),
+        ("tag", "newest-1"), ("tag", "latest"), ("tag", "main"), ("tag", "4.9.38"), ("tag", ""),
         ("commit", "c0ffee"), ("commit", 123), ("image", "registry/x"), ("isos", {"usb": DIGEST}), ("isos", {"poweroff": "x"}),
     ],
 )  # fmt: skip

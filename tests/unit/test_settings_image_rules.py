@@ -183,6 +183,17 @@ def test_tags_that_are_moved_and_withdrawn(tmp_path: Path, tag: str, stage: Stag
     assert everywhere(tmp_path, images(stage=stage), release=release) == {"releases/r-1.yaml: canvos.tag": wanted}
 
 
+@pytest.mark.row("B3")
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_newest_tag_is_built_on_request_and_in_development_only(tmp_path: Path, stage: Stage) -> None:
+    release = {**PINNED, "canvos": {"tag": "newest"}}
+    found = everywhere(tmp_path, images(stage=stage), release=release)
+    wanted = {"dev": "warning", "staging": "error", "prod": "error"}[stage]
+    assert found["releases/r-1.yaml: canvos.tag"] == wanted
+    release = {**PINNED, "canvos": {"tag": "newest", "commit": "0" * 40}}
+    assert "one certain tag" in images_refused(tmp_path, images(), release=release)["releases/r-1.yaml.canvos"].problem
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_build_that_breaks_nothing_is_quiet_in_every_stage(tmp_path: Path, stage: Stage) -> None:
     assert everywhere(tmp_path, images(stage=stage)) == {}

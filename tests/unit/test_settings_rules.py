@@ -224,6 +224,9 @@ BREAKS: dict[str, tuple[tuple[Change, ...], dict[str, Any], str]] = {
         "site.image.isos.reboot.sha256",
     ),
     "canvos.tag.unplain": (appliances(BUILT), CANDIDATE, "releases/r-1.yaml: canvos.tag"),
+    "canvos.tag.newest": (
+        appliances(BUILT), pinned(tag="newest", commit=None, image=None, isos=None), "releases/r-1.yaml: canvos.tag",
+    ),
     "canvos.commit.missing": (appliances(FROM_STACK), pinned(commit=None), "releases/r-1.yaml: canvos.commit"),
     "image.digest.missing": (appliances(FROM_STACK), pinned(image=None), "releases/r-1.yaml: canvos.image.digest"),
     "image.isos.missing": (
