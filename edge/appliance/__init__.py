@@ -4,6 +4,7 @@ made        what a machine is installed from, and what waits for its next genera
 minimum     whether a machine is large enough and has its address, by its record in Palette
 by_hand     what a person does to install a bare-metal machine
 userdata    the two user-data files: of the installer ISO, and of one host
+anew        how a machine is made anew after a run that failed
 boot        from the installed disk to the first boot with the host's own ISO
 media       what is taken out again when the host is healthy
 iso_file    the host's own ISO as a file, for a machine that somebody boots by hand

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from edge.appliance.anew import made_anew
 from edge.appliance.userdata import core_digest
 from edge.errors import HostError, PendingError
 from edge.registration.values import changed, stored, text
@@ -34,7 +35,6 @@ _LOOK_SECONDS = 0.8
 _BEGAN: dict[str, float] = {}
 _IDENTITY = ("host", "owner", "generation", "uuid", "epoch")
 _STORED = (*_IDENTITY, "vcenter", "datacenter")
-_ROLL = "raise its generation: `python -m edgectl roll STACK {host}` makes and installs the machine anew"
 _INSTALLING = (
     "look at its console: the installer names a medium whose files do not match their checksums, or a disk that it cannot"
     " use; an installer without `poweroff` stops at its end and waits"
@@ -122,8 +122,10 @@ def _advance(live: VsphereMedia, props: Props) -> Outputs:
     marked = view.marks.get(MARK, "")
     if marked and marked != text(props, "epoch"):
         problem = "it was installed with another registration, and an appliance registers at its first boot only."
-        remedy = f"if its record is there by now, `pulumi refresh` and `pulumi up` take it over; else {_ROLL}"
-        raise _wrong(host, problem, remedy.format(host=host))
+        remedy = (
+            f"if its record is there by now, `pulumi refresh` and `pulumi up` take it over; else {made_anew(props)}"
+        )
+        raise _wrong(host, problem, remedy)
     if view.power == "on":
         if not marked:
             _still_installing(view, props)
@@ -137,7 +139,7 @@ def _still_installing(view: VmView, props: Props) -> None:
         began = _BEGAN.setdefault(view.uuid, time.monotonic())
         minutes = int((time.monotonic() - began) // 60)
         words = f"edge host {host} installs itself from {installer} (watched for {minutes} min)."
-        remedy = f"{_INSTALLING}; when the cause is removed, {_ROLL.format(host=host)}"
+        remedy = f"{_INSTALLING}; when the cause is removed, {made_anew(props)}"
         raise PendingError(words, remedy=remedy, where=host)
     raise _wrong(
         host,
@@ -150,7 +152,7 @@ def _first_boot(live: VsphereMedia, view: VmView, props: Props) -> Outputs:
     """Prepare a VM that is off, and switch it on. Each step is found done when it is repeated."""
     ends, host = time.monotonic() + _LOOK_SECONDS, text(props, "host")
     place, datacenter = _place(view, props), text(props, "datacenter")
-    wanted = _drives(view, place, text(props, "installer"), host)
+    wanted = _drives(view, place, props)
     ready = view.marks.get(MARK) == text(props, "epoch") and list(view.drives) == wanted
     if not ready or view.boot_order != BOOT_DISK_FIRST:
         # Written whether it is there or not: an upload that was cut off leaves half a file of the same name.
@@ -169,10 +171,11 @@ def _in_time(ends: float, host: str, words: str) -> None:
         raise PendingError(f"edge host {host}: {words}.", where=host)
 
 
-def _drives(view: VmView, place: str, installer: str, host: str) -> list[str]:
+def _drives(view: VmView, place: str, props: Props) -> list[str]:
     """Return what the drives hold before the first boot: no installer, the own ISO in the second one, else in the only one."""
     if not view.drives:
-        raise _wrong(host, f"its VM {view.name} has no CD-ROM drive.", _ROLL.format(host=host))
+        raise _wrong(text(props, "host"), f"its VM {view.name} has no CD-ROM drive.", made_anew(props))
+    installer = text(props, "installer")
     kept = ["" if iso == installer or iso in own_isos(view) else iso for iso in view.drives]
     at = min(1, len(kept) - 1)
     # Whatever else somebody put into the first drive could boot, too.

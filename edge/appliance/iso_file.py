@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from edge.appliance.anew import made_anew
 from edge.appliance.userdata import core_digest
 from edge.errors import HostError
 from edge.registration.values import changed, stored, text
@@ -59,8 +60,8 @@ def update(olds: Props, news: Props, secret: Secret) -> Outputs:
         if changed(olds, news, ("epoch",)):
             raise HostError(
                 "its registration was lost, and an appliance registers at its first boot only.",
-                remedy="if its record is there by now, `pulumi refresh` and `pulumi up` take it over; else raise its"
-                f" `generation` (`python -m edgectl roll STACK {host}`) and boot it with its new media",
+                remedy="if its record is there by now, `pulumi refresh` and `pulumi up` take it over; else"
+                f" {made_anew(news)}, with its new media",
                 where=f"edge host {host}",
             )
         kept = stored(olds)

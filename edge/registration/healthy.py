@@ -7,6 +7,7 @@ Once stored, the same look is the drift detection: a stored status other than `h
 
 from __future__ import annotations
 
+from edge.appliance.anew import made_anew
 from edge.appliance.minimum import judge_machine, judge_size
 from edge.errors import PaletteError, PendingError
 from edge.palette import EdgeHostRecord, PaletteClient, RefusedError, UnavailableError, parse_time
@@ -62,7 +63,7 @@ _NEVER_SEEN = (
 # An appliance reads its own ISO at the first boot only, so what was missing then stays missing.
 _APPLIANCE = (
     "look at its console whether it has booted from its disk, and whether its own ISO (volume cidata) was in a drive at that"
-    " first boot: it is read only then, so a host that missed it is made anew, `edgectl roll STACK {host}`. If it was there, "
+    " first boot: it is read only then, so for a host that missed it {anew}. If it was there, "
 )
 
 _NO_PROJECT = "name `palette.project`, unless the registration token has a default project; "
@@ -158,8 +159,8 @@ def _judge(client: PaletteClient, record: EdgeHostRecord | None, inputs: Props) 
         where = f" in project {client.project_word}" if client.project_word else ", and no project is set"
         remedy = _NEVER_SEEN if client.project_word else _NO_PROJECT + _NEVER_SEEN
         if _is_appliance(inputs):
-            remedy = _APPLIANCE + remedy
-        remedy = remedy.format(unit=_unit(inputs), host=host)
+            remedy = _APPLIANCE.format(anew=made_anew(inputs)) + remedy
+        remedy = remedy.format(unit=_unit(inputs))
         raise PendingError(f"edge host {host} has not registered yet{where}.", remedy=remedy + ".", where=host)
     identity = identity_of(record)
     if identity.epoch == text(inputs, "epoch"):

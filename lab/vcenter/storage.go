@@ -41,10 +41,8 @@ func diskSize(disk *types.VirtualDisk) int64 {
 	return disk.CapacityInKB * 1024
 }
 
-// countSpace shows what every datastore has left after all disks that lie on it; nobody may have the hands.
-func (s *site) countSpace() {
-	s.hands.Lock()
-	defer s.hands.Unlock()
+// taken returns what the disks of all machines take of each datastore, and what they may take beyond that.
+func (s *site) taken() (map[string]int64, map[string]int64) {
 	used, promised := map[string]int64{}, map[string]int64{}
 	for _, vm := range s.vms() {
 		if vm.Config == nil {
@@ -63,6 +61,14 @@ func (s *site) countSpace() {
 			}
 		}
 	}
+	return used, promised
+}
+
+// countSpace shows what every datastore has left after all disks that lie on it; nobody may have the hands.
+func (s *site) countSpace() {
+	s.hands.Lock()
+	defer s.hands.Unlock()
+	used, promised := s.taken()
 	bg := background(s.own)
 	var podFree, podCapacity int64
 	for _, item := range s.registry.All("Datastore") {
@@ -86,13 +92,14 @@ func (s *site) countSpace() {
 	}
 }
 
-// space refuses what does not fit on a datastore.
+// space refuses what does not fit on a datastore. What is shown of it may be late, and the simulator counts thin disks whole.
 func (s *site) space(ref types.ManagedObjectReference, wanted int64) *failure {
 	datastore, ok := s.registry.Get(ref).(*simulator.Datastore)
 	if !ok {
 		return of(&types.ManagedObjectNotFound{Obj: ref})
 	}
-	free := datastore.Summary.FreeSpace
+	used, _ := s.taken()
+	free := max(0, freeSpace-used[datastore.Name])
 	if s.faults.full(datastore.Name) {
 		free = 0
 	}

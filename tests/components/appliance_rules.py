@@ -196,6 +196,7 @@ def _inputs(recording: Recording) -> list[str]:
         if has != wanted:
             found.append(f"{link.name}: has {has}")
     for link in (check, boot, media):
-        if link.plain("vcenter")["password_secret"] != "vspherePassword":
+        access = link.plain("vcenter")
+        if access["password_secret"] != "vspherePassword" or "password" in access or link.is_secret("vcenter"):
             found.append(f"{link.name}: does not name the vCenter's password")
     return found

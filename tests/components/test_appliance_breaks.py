@@ -41,7 +41,7 @@ BREAKS = {
     "the size of bare metal": (HOST, "timeout=host.install_timeout,\n            appliance=True", "timeout=host.install_timeout,\n            appliance=False"),
     "the pinned host key": (MACHINE, "self.host_key: Input[Optional[str]] = made.apply(lambda one: one.host_key or None)", "self.host_key: Input[Optional[str]] = None"),
     "the provider of the VM": (MACHINE, "                provider=self._args.vcenter.provider,\n", ""),
-    "the vCenter's password": (HOST, '"password_secret": vcenter.password.secret', '"password": self._args.secrets.get(vcenter.password.secret)'),
+    "the vCenter's password": (HOST, "**login_inputs(vcenter)}", '**login_inputs(vcenter), "password": self._args.secrets.get(vcenter.password.secret)}'),
     "a secret in an export": (HOST, '"siteDigest": given["installed"]', '"siteDigest": given["user_data"]'),
 }  # fmt: skip
 

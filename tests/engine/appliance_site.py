@@ -38,6 +38,12 @@ class ApplianceSite(VmSite):
         """Return what the lab tells of a VM: power, drives, installations, boots."""
         return next(vm for vm in self.client.vms() if vm["name"] == name)
 
+    def boots(self) -> dict[str, str]:
+        """Return the boot id of each machine that runs from its disk, "" for one that is off, installs itself, or is not there."""
+        ready = {vm["name"] for vm in self.client.vms() if (vm["appliance"] or {}).get("source") == "disk"}
+        look = "cat /proc/sys/kernel/random/boot_id"
+        return {name: self.inside(name, look, check=False) if name in ready else "" for name in self.hosts}
+
     def installations(self, name: str = NAME) -> int:
         """Return how often the machine of a host was installed."""
         return int(self.seen(name)["appliance"]["installations"])

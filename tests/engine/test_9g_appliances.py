@@ -157,11 +157,12 @@ def test_a_lost_record_is_not_healed_by_a_silent_reinstallation(site: ApplianceS
     site.client.palette("delete-record", uid=NAME)
     site.engine.run("refresh")
     run = site.engine.run("up")
-    if run.code:
-        assert "registers at its first boot only" in run.messages()
+    assert run.code == 1 and "registers at its first boot only" in run.messages()
+    assert "write `generation: 2` at the host" in run.messages()
     assert site.installations() == 1 and site.boots() == boots
-    rolled(site, "edgectl roll after the record was lost", NAME, "--yes")
-    assert site.healthy() == {NAME}
+    site.host(NAME, generation=2)
+    site.up("up after the record was lost, with the next generation")
+    assert site.healthy() == {NAME} and site.installations() == 1
     site.keep()
 
 

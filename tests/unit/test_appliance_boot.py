@@ -218,7 +218,7 @@ def test_what_no_waiting_changes_is_one_error(world: World) -> None:
     assert "the installer's medium was taken out by somebody" in error
     assert "switch the VM off when its console says" in error
     world.one.power, world.one.drives = "off", []
-    assert "has no CD-ROM drive. Remedy: raise its generation" in str(refusal())
+    assert "has no CD-ROM drive. Remedy: write `generation: 2`" in str(refusal())
     world.vms.clear()
     assert "is gone. Remedy: run `pulumi refresh`" in str(refusal())
     assert not world.tokens, "nothing was uploaded for any of them"
@@ -236,7 +236,7 @@ def test_an_earlier_registration_is_told_at_once(world: World) -> None:
     error = str(refusal(epoch="e2"))
     assert "another registration" in error
     assert "`pulumi refresh` and `pulumi up`" in error
-    assert "edgectl roll STACK a" in error
+    assert "write `generation: 2` at the host" in error
     is_running(world)
 
 
@@ -308,7 +308,7 @@ def test_what_makes_a_difference(world: World, change: dict[str, object], names:
 @pytest.mark.row("B14")
 def test_another_registration_of_the_same_machine_is_refused_and_nothing_is_touched(world: World) -> None:
     olds = until_done(world, lambda: boot.create(inputs(), secret))
-    with pytest.raises(HostError, match=r"registers at its first boot only.*edgectl roll STACK a"):
+    with pytest.raises(HostError, match=r"registers at its first boot only.*`generation: 2` at the host"):
         boot.update(olds, inputs(epoch="e2"), secret)
     is_running(world)
     world.calls.clear()

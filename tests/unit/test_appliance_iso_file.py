@@ -66,7 +66,7 @@ def test_a_new_registration_reaches_a_machine_that_has_not_booted_and_no_other(t
     again = iso_file.update(out, props(tmp_path, epoch="e2", user_data=text), no_secret)
     assert read_site_iso(Path(out["path"]).read_bytes())["user-data"] == text
     iso_file.forget(Path(out["path"]), "plant-a")
-    with pytest.raises(HostError, match=r"registers at its first boot only.*edgectl roll STACK plant-a"):
+    with pytest.raises(HostError, match=r"registers at its first boot only.*`generation: 2` at the host"):
         iso_file.update(again, props(tmp_path, epoch="e3"), no_secret)
     assert not Path(out["path"]).exists(), "no token for a machine that does not read it"
     moved = iso_file.update(again, props(tmp_path / "new", epoch="e2"), no_secret)

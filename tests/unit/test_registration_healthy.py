@@ -81,7 +81,7 @@ def test_what_may_still_come_is_pending_and_says_what_is_missing(
 @pytest.mark.row("B14")
 def test_an_appliance_that_never_registers_is_told_of_its_own_iso(palette: FakePalette) -> None:
     with pytest.raises(
-        PendingError, match=r"own ISO \(volume cidata\).*read only then.*edgectl roll STACK a.*-u stylus-agent`"
+        PendingError, match=r"own ISO \(volume cidata\).*read only then.*`generation: 2` at the host.*-u stylus-agent`"
     ):
         healthy_look(palette.client(), wanted(appliance=True))
     with pytest.raises(PendingError) as caught:
