@@ -10,7 +10,7 @@ import pytest
 
 from edge.vm.hostkey import derive
 from tests.engine.appliance_site import NAME, ApplianceSite, chain
-from tests.engine.vm_deeds import killed_when, rolled
+from tests.engine.vm_deeds import edgectl, killed_when, rolled
 
 ISO, BUILD = "lab-image-installer-iso-poweroff-ssd-1", "lab-image-installer-build"
 
@@ -142,6 +142,11 @@ def test_killed_on_the_way_the_next_run_finishes(appliance_site: ApplianceSite, 
 
     killed_when(site, there, f"the appliance is at: {moment}")
     site.engine.cancel()
+    if moment == "installing":
+        # The provider had not told the engine of the VM yet: as after a killed clone.
+        run = site.engine.run("up")
+        assert run.code == 1 and "already exists" in run.messages()
+        assert "done (destroy)" in edgectl(site, "repair", "lab", "--yes")
     site.run(f"up after a kill, {moment}", "up")
     assert site.healthy() == {NAME}
     assert site.installations() == 1, "a working host is never installed again"
