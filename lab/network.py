@@ -73,6 +73,9 @@ class Network:
 
     def _bridge(self, lan: str, addresses: Sequence[str]) -> None:
         name = self.bridges[lan]
+        if Path("/sys/class/net", name).exists():
+            # Of a lab in this folder, which somebody has removed with its record.
+            run("ip", "link", "del", "dev", name)
         self._link(name)
         commands = [f"link add name {name} type bridge forward_delay 0"]
         commands += [f"addr add {address} dev {name}" for address in addresses]
