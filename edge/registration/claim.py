@@ -30,19 +30,33 @@ _ROLL_REFUSED = "it is not rolled to a new generation"
 
 
 def claim_diff(olds: Props, news: Props) -> list[str]:
-    """Return the names of the inputs that ask for an update; a new template or address alone is none. Never raises.
+    """Return the names of the inputs that ask for an update; a new template or address alone is none.
 
     A machine in another vCenter or datacenter cannot be the same one, so that is a change, which the update refuses.
+    Raises PaletteError for another mode, and for nothing else: see `_refuse_other_mode`.
     """
+    _refuse_other_mode(olds, news)
     found = changed(olds, news, _STORED)
-    refused = _elsewhere(olds, news) or _other_mode(olds, news)
-    return [*found, "made_from_wanted"] if not found and refused else found
+    return [*found, "made_from_wanted"] if not found and _elsewhere(olds, news) else found
 
 
-def _other_mode(olds: Props, news: Props) -> tuple[str, str] | None:
-    """Return the frozen mode and the wanted one where they differ."""
+def _refuse_other_mode(olds: Props, news: Props) -> None:
+    """Raise PaletteError where the frozen mode and the wanted one differ.
+
+    The two modes have different chains. A claim that fails in its update would not keep the engine from deleting what the
+    new chain no longer has: the agent would be uninstalled, the VM destroyed. An error in a diff ends the whole run before
+    anything is deleted, in a preview too (seen on the engine).
+    """
     frozen, wanted = (MadeFrom.from_json(one).mode for one in (olds.get("made_from"), news.get("made_from_wanted")))
-    return (frozen, wanted) if frozen and wanted and frozen != wanted else None
+    if frozen and wanted and frozen != wanted:
+        raise PaletteError(
+            f"edge host {text(news, 'host')}: its mode becomes {wanted}, but its machine was made with mode {frozen};"
+            " nothing was changed",
+            remedy=(
+                f"write `mode: {frozen}` again; for the other mode let the host leave (state: retired, `up`, then remove"
+                " its line, `up`) and add it anew"
+            ),
+        )
 
 
 def _elsewhere(olds: Props, news: Props) -> str:
@@ -91,15 +105,7 @@ def claim_update(client: PaletteClient, olds: Props, news: Props) -> Outputs:
             f"edge host {host}: it is protected, so it is not rolled to a new generation",
             remedy="run `edgectl roll STACK HOST`, which lifts the protection for the roll, or write `state: rolling`",
         )
-    modes = _other_mode(olds, news)
-    if modes is not None:
-        raise PaletteError(
-            f"edge host {host}: its mode becomes {modes[1]}, but its machine was made with mode {modes[0]}",
-            remedy=(
-                f"write `mode: {modes[0]}` again; for the other mode let the host leave (state: retired, `up`, then remove"
-                " its line, `up`) and add it anew"
-            ),
-        )
+    _refuse_other_mode(olds, news)
     place_now = _elsewhere(olds, news)
     if place_now and after == before:
         raise PaletteError(

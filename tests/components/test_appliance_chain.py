@@ -13,6 +13,7 @@ import pytest
 from components.errors import ProgramError
 from components.testing import Recording
 from edge.canvos.images import pack_values, parse
+from edge.errors import PaletteError
 from edge.registration import claim_diff, claim_update
 from edge.vm.made_from import MadeFrom
 from tests.components.appliance_rules import CHAINS, problems
@@ -249,9 +250,12 @@ def test_an_image_that_is_about_to_be_built_changes_nothing_of_what_is_installed
 def test_a_changed_mode_is_refused_before_anything_is_done() -> None:
     olds = {"host": "a", "owner": "o", "generation": 1, "made_from": '{"machine": "vsphere", "mode": "agent"}'}
     news = {**olds, "generation": 2, "made_from_wanted": frozen_claims(mixed())[f"{CLAIM}::{VM}-claim"]["made_from"]}
-    assert claim_diff(olds, {**news, "generation": 1}) == ["made_from_wanted"]
-    with pytest.raises(Exception, match="its mode becomes appliance, but its machine was made with mode agent"):
+    words = "its mode becomes appliance, but its machine was made with mode agent.*nothing was changed"
+    with pytest.raises(PaletteError, match=words):
+        claim_diff(olds, {**news, "generation": 1})
+    with pytest.raises(PaletteError, match=words):
         claim_update(None, olds, news)  # type: ignore[arg-type]  # nobody is asked
+    assert claim_diff(olds, {**olds, "made_from_wanted": "04da6b54-80e4-46f7-96ec-b56ff0331ba9"}) == []
 
 
 def from_stack(image: dict[str, Any]) -> Recording:

@@ -68,6 +68,20 @@ def test_an_unchanged_run_builds_uploads_and_installs_nothing(site: ApplianceSit
     assert site.isos() == isos and site.boots() == boots
 
 
+@pytest.mark.row("B14", "C4")
+def test_another_mode_is_refused_and_nothing_is_deleted(site: ApplianceSite) -> None:
+    """The chain of the other mode has neither this VM nor its steps: a claim that only failed would not keep them."""
+    boots, uuid = site.boots(), site.uuids()[NAME]
+    site.host(NAME, mode="agent")
+    for command in ("preview", "up"):
+        run = site.engine.run(command)
+        assert run.code == 1 and "its machine was made with mode appliance" in run.messages() + run.stderr
+        assert not run.changed(), run.changed()
+    assert site.uuids()[NAME] == uuid and site.boots() == boots and site.healthy() == {NAME}
+    site.restore()
+    site.clean("after the mode was put back")
+
+
 @pytest.mark.row("B8", "B14")
 def test_another_token_proxy_or_tag_reinstalls_nothing(site: ApplianceSite) -> None:
     boots = site.boots()
