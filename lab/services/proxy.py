@@ -16,7 +16,7 @@ from yarl import URL
 
 from lab.services.config import ServicesConfig
 from lab.services.faults import Faults
-from lab.services.http import CLIENT_HEADER, bound_socket
+from lab.services.http import BACKLOG, CLIENT_HEADER, bound_socket
 from lab.services.log import RequestLog
 from lab.services.names import Names, normal
 
@@ -53,7 +53,7 @@ class ConnectProxy:
         sock = bound_socket(self.address, self.port)
         self.port = int(sock.getsockname()[1])
         self._session = aiohttp.ClientSession(auto_decompress=False, timeout=aiohttp.ClientTimeout(total=600))
-        self._server = await asyncio.start_server(self._serve, sock=sock, limit=_HEADER_LIMIT)
+        self._server = await asyncio.start_server(self._serve, sock=sock, limit=_HEADER_LIMIT, backlog=BACKLOG)
 
     async def stop(self) -> None:
         """Stop listening and end the open tunnels."""
