@@ -16,7 +16,7 @@ from edge.errors import PendingError
 from edge.images.builder import Props, Secret, open_shell
 from edge.images.transfer import Transfer, TransferState
 from edge.vcenter import media
-from edge.vcenter.errors import VcenterError
+from edge.vcenter.errors import AwayError, VcenterError
 
 Outputs = dict[str, Any]
 _PLACE = ("vcenter", "datacenter", "datastore", "folder")
@@ -80,26 +80,38 @@ def _uploaded(props: Props, before: list[dict[str, str]], secret: Secret) -> Out
 
 
 def _moved(props: Props, secret: Secret, transfer: Transfer, state: TransferState, place: str) -> TransferState:
-    """Begin the next part of an upload, or end it with an error, and without the half file."""
-    datacenter = str(props["datacenter"])
+    """Begin the next part of an upload, or end it with an error, and without the half file.
+
+    A vCenter that cannot be reached is an error; one that has let us in and is late now is asked again.
+    """
     with _media(props, secret) as live:
-        if state.what == "failed":
-            live.delete_file(datacenter, place)
-            transfer.forget()
-            raise VcenterError(state.words, remedy=state.remedy, where=f"{props['vcenter']}: {place}")
-        size = live.file_size(datacenter, place)
-        if state.what == "put" and size != int(props["size"]):
-            live.delete_file(datacenter, place)
-            transfer.forget()
-            problem = f"the file has {size or 0} bytes after the upload, not {int(props['size'])}."
-            remedy = "make room on the datastore, and run again"
-            raise VcenterError(problem, remedy=remedy, where=f"{props['vcenter']}: {place}")
-        if size == int(props["size"]):
-            # Also what an interrupted run has left: it is read before it is believed.
-            return transfer.read_back(live.ticket(datacenter, place, "GET"))
-        transfer.check_source(int(props["size"]))
-        live.make_folder(datacenter, _place(props, str(props["folder"]).strip("/")))
-        return transfer.put(live.ticket(datacenter, place, "PUT"))
+        try:
+            return _next(props, live, transfer, state, place)
+        except AwayError as error:
+            raise PendingError(f"{error.where} {error.message}", remedy=error.remedy, where=place) from None
+
+
+def _next(
+    props: Props, live: media.VsphereMedia, transfer: Transfer, state: TransferState, place: str
+) -> TransferState:
+    datacenter = str(props["datacenter"])
+    if state.what == "failed":
+        live.delete_file(datacenter, place)
+        transfer.forget()
+        raise VcenterError(state.words, remedy=state.remedy, where=f"{props['vcenter']}: {place}")
+    size = live.file_size(datacenter, place)
+    if state.what == "put" and size != int(props["size"]):
+        live.delete_file(datacenter, place)
+        transfer.forget()
+        problem = f"the file has {size or 0} bytes after the upload, not {int(props['size'])}."
+        remedy = "make room on the datastore, and run again"
+        raise VcenterError(problem, remedy=remedy, where=f"{props['vcenter']}: {place}")
+    if size == int(props["size"]):
+        # Also what an interrupted run has left: it is read before it is believed.
+        return transfer.read_back(live.ticket(datacenter, place, "GET"))
+    transfer.check_source(int(props["size"]))
+    live.make_folder(datacenter, _place(props, str(props["folder"]).strip("/")))
+    return transfer.put(live.ticket(datacenter, place, "PUT"))
 
 
 def _place(props: Props, path: str) -> str:

@@ -21,7 +21,7 @@ from pyVmomi.VmomiSupport import versionIdMap
 
 from edge.errors import EdgeError
 from edge.settings.vsphere import Vcenter
-from edge.vcenter.errors import ExpiredError, VcenterError
+from edge.vcenter.errors import AwayError, ExpiredError, VcenterError
 from edge.vcenter.trust import context_for, refused
 
 T = TypeVar("T")
@@ -164,7 +164,7 @@ class Session:
 
     def late(self) -> VcenterError:
         """Return the error of a vCenter that takes too long."""
-        return VcenterError(
+        return AwayError(
             f"did not finish its answers within {self.limits.whole:.0f} s.", remedy=_AGAIN, where=self.where
         )
 

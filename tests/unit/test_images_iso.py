@@ -16,7 +16,7 @@ import pytest
 from edge.errors import EdgeError, HostError, PendingError
 from edge.images import iso_resource as iso
 from edge.vcenter import media
-from edge.vcenter.errors import VcenterError
+from edge.vcenter.errors import AwayError, VcenterError
 from tests.unit.datastore import Datastore, datastore
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.row("B14")]
@@ -152,6 +152,29 @@ def test_a_file_that_was_cut_off(store: Datastore, props: dict[str, Any]) -> Non
 def test_a_certificate_that_the_builder_does_not_trust(store: Datastore, props: dict[str, Any]) -> None:
     store.ca = ""
     assert "certificate is not trusted on the build machine" in failed(props)
+
+
+def test_a_vcenter_that_is_late_is_asked_again_and_one_that_is_not_there_is_an_error(
+    store: Datastore, props: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = [AwayError("did not finish its answers within 6 s.", where="vCenter vc.example")] * 2
+    sized = store.file_size
+
+    def file_size(datacenter: str, path: str) -> int | None:
+        if late:
+            raise late.pop()
+        return sized(datacenter, path)
+
+    monkeypatch.setattr(store, "file_size", file_size)
+    looks: list[str] = []
+    finished(props, looks=looks)
+    assert [one for one in looks if "did not finish its answers" in one][1:]
+
+    def away(_access: object) -> Any:
+        raise AwayError("its name does not resolve.", remedy="check it", where="vCenter vc.example")
+
+    monkeypatch.setattr(media, "open_media", away)
+    assert "does not resolve" in failed({**props, "sha256": "e" * 64})
 
 
 def test_nobody_listens(store: Datastore, props: dict[str, Any]) -> None:
