@@ -8,7 +8,7 @@ from typing import Any
 from edge.errors import FactsError
 from edge.facts import has_unknown
 
-UNTIL_GOOD = "run `pulumi up` for it until it ends without an error."
+_UNTIL_GOOD = "run `pulumi up` for it until it ends without an error."
 
 
 def believed(outputs: Mapping[str, Any], keys: Iterable[str], *, kind: str, setting: str, where: str) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def believed(outputs: Mapping[str, Any], keys: Iterable[str], *, kind: str, sett
         raise FactsError(problem, remedy="run `pulumi up` for it.", where=where)
     if has_unknown(known):
         problem = "its last run failed and left values without an answer."
-        raise FactsError(problem, remedy=UNTIL_GOOD, where=where)
+        raise FactsError(problem, remedy=_UNTIL_GOOD, where=where)
     seen = known.get("kind")
     if seen != kind:
         problem = f"it is of kind {seen or 'nothing'}, not {kind}."
@@ -33,4 +33,4 @@ def believed(outputs: Mapping[str, Any], keys: Iterable[str], *, kind: str, sett
 
 def without_value(key: str, where: str) -> FactsError:
     """Return the error about an output that is there and has no value: so the SDK hands on what a failed run left."""
-    return FactsError(f"its output {key!r} has no value, as after a run that failed.", remedy=UNTIL_GOOD, where=where)
+    return FactsError(f"its output {key!r} has no value, as after a run that failed.", remedy=_UNTIL_GOOD, where=where)

@@ -38,7 +38,7 @@ def bundle_lines(bundle: str) -> str:
 def bundle_seen(bundle: str) -> str:
     """Return the script that prints a fingerprint of names, sizes and times in a content bundle: contents take minutes."""
     kept = "find . -type f -name '*.zst' -printf '%P %s %T@\\n' | sort | sha256sum | cut -d' ' -f1"
-    return f"cd {shlex.quote(bundle)} && {kept}" if bundle else ":"
+    return f"cd {shlex.quote(bundle)} && {kept}"
 
 
 def build_script(request: BuildRequest, folder: str, *, least_gib: int, terminal: bool) -> str:

@@ -78,8 +78,8 @@ eh_dpkg_repair() {
   eh_dpkg_reinstall "$REPLY"
 }
 
-# eh_dpkg_reinstall NAMES. What was cut while it was unpacked is half installed: dpkg passes over it and ends 0, and apt's own --fix-broken without
-# a name removes it (both seen). Only unpacking it again helps.
+# eh_dpkg_reinstall NAMES. What was cut while it was unpacked is half installed: dpkg passes over it and ends 0, and
+# apt's own --fix-broken without a name removes it (both seen). Only unpacking it again helps.
 eh_dpkg_reinstall() {
   local code=0 names=$1
   eh_say "half installed still: $names"
