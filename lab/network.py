@@ -17,6 +17,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from edge.errors import LabError
 from lab.block import Block
 from lab.machines import MachinePlan
 from lab.paths import LabPaths
@@ -27,6 +28,8 @@ from lab.takedown import interface_exists, unmount
 T = TypeVar("T")
 Lan = Literal["hosts", "lan", "uplink"]
 _CLONE_NEWNET = 0x40000000
+# What tells a lab's bridge from one that happens to have its name.
+_ALIAS = "edge-hosts-lab"
 
 
 class Network:
@@ -73,13 +76,22 @@ class Network:
 
     def _bridge(self, lan: str, addresses: Sequence[str]) -> None:
         name = self.bridges[lan]
-        if Path("/sys/class/net", name).exists():
-            # Of a lab in this folder, which somebody has removed with its record.
-            run("ip", "link", "del", "dev", name)
+        if interface_exists(name):
+            self._forget_leftover(name)
         self._link(name)
-        commands = [f"link add name {name} type bridge forward_delay 0"]
+        commands = [f"link add name {name} type bridge forward_delay 0", f"link set {name} alias {_ALIAS}"]
         commands += [f"addr add {address} dev {name}" for address in addresses]
         run("ip", "-batch", "-", stdin="\n".join([*commands, f"link set {name} up"]))
+
+    def _forget_leftover(self, name: str) -> None:
+        """Remove a bridge of a lab in this folder whose record somebody removed; raise LabError for another's."""
+        if Path("/sys/class/net", name, "ifalias").read_text("utf-8").strip() != _ALIAS:
+            raise LabError(
+                f"the network interface {name} exists, and no lab made it",
+                remedy=f"see `ip link show {name}`: rename or remove it, or put the lab into another folder "
+                "(EDGE_HOSTS_LAB).",
+            )
+        run("ip", "link", "del", "dev", name)
 
     def _cable(self, machine: str, netns: Path, index: int, lan: Lan) -> None:
         outer = self.cable_name(machine, index)

@@ -6,9 +6,11 @@ import copy
 import io
 import re
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lab_hand import LabHand, until
@@ -77,8 +79,9 @@ def stack_file(lab: LabHand, change: Change | None = None) -> str:
         change(site)
     text = io.StringIO()
     yaml.dump(document, text)
-    path = lab.paths.root / "changed" / "Pulumi.lab.yaml"
-    path.parent.mkdir(exist_ok=True)
+    # A folder for each: commands that run side by side have different changes.
+    (lab.paths.root / "changed").mkdir(exist_ok=True)
+    path = Path(tempfile.mkdtemp(dir=lab.paths.root / "changed"), "Pulumi.lab.yaml")
     path.write_text(text.getvalue(), "utf-8")
     return str(path)
 

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -217,18 +219,39 @@ def test_down_after_the_root_build_was_killed(empty_lab: LabHand, tmp_path: Path
     assert not hand.paths.root.exists()
 
 
+@contextmanager
+def bridge(hand: LabHand, *alias: str) -> Iterator[str]:
+    """Make a bridge with the name of the lab's own one; remove it in the end."""
+    name = f"{hand.paths.prefix}-uplink"
+    subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
+    if alias:
+        subprocess.run(["ip", "link", "set", name, "alias", *alias], check=True)
+    try:
+        yield name
+    finally:
+        subprocess.run(["ip", "link", "del", name], check=False, capture_output=True)
+
+
 @pytest.mark.fault
 def test_a_start_that_fails_says_why_and_leaves_nothing(empty_lab: LabHand) -> None:
-    # Somebody else's interface has the name of our bridge.
-    name = f"{empty_lab.paths.prefix}-uplink"
-    subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
-    try:
+    with bridge(empty_lab) as name:
         done = empty_lab.run("up", "--no-deploy")
         assert done.returncode == 8
-        assert "File exists" in done.stdout + done.stderr
-    finally:
-        subprocess.run(["ip", "link", "del", name], check=False)
-    empty_lab.ok("down")
+        assert f"the network interface {name} exists, and no lab made it" in done.stdout + done.stderr
+        assert "EDGE_HOSTS_LAB" in done.stdout + done.stderr
+        empty_lab.ok("down")
+        assert Path("/sys/class/net", name).exists(), "somebody else's interface stays"
+    assert traces(empty_lab.paths) == []
+
+
+@pytest.mark.fault
+def test_a_bridge_of_a_lab_whose_folder_was_removed_is_in_nobodys_way(empty_lab: LabHand) -> None:
+    with bridge(empty_lab, "edge-hosts-lab") as name:
+        before = Path("/sys/class/net", name, "ifindex").read_text("utf-8")
+        up(empty_lab)
+        assert Path("/sys/class/net", name, "ifindex").read_text("utf-8") != before
+        assert Path("/sys/class/net", name, "ifalias").read_text("utf-8").strip() == "edge-hosts-lab"
+        empty_lab.ok("down")
     assert traces(empty_lab.paths) == []
 
 
