@@ -62,7 +62,7 @@ class Build:
         inputs = self._inputs(checkout)
         known = self.known()
         if known is not None and known.inputs == inputs.digest and self.is_whole(known):
-            return self._pushed(known)
+            return self._pushed(self._with_bundle(known))
         return self._begin(checkout, inputs, ran)
 
     def known(self) -> Built | None:
@@ -143,15 +143,27 @@ class Build:
     def _inputs(self, checkout: Checkout) -> BuildInputs:
         request = self._request
         files, more = certificate_files(request.certificates, checkout.tag, "certificates")
-        bundle = (self._fetch.file("bundle") or "").strip() if request.bundle else ""
         return BuildInputs(
             commit=checkout.commit,
             arg=arg.render({**request.arg, **more, "ISO_NAME": request.iso_name}),
             dockerfile=request.dockerfile,
             user_data={str(power): text for power, text in request.user_data.items()},
             certificates=files,
-            bundle=bundle,
+            bundle=self._bundle(),
         )
+
+    def _bundle(self, seen: str = "") -> str:
+        """Return the digest of the content bundle as it was fetched, or its fingerprint; "" without one."""
+        return (self._fetch.file(f"bundle{seen}") or "").strip() if self._request.bundle else ""
+
+    def _with_bundle(self, built: Built) -> Built:
+        """Return a build that is good already, with the fingerprint that its content bundle has now: times may be others."""
+        seen = self._bundle("-seen")
+        if seen == built.bundle_seen:
+            return built
+        now = replace(built, bundle_seen=seen)
+        self._keep(now)
+        return now
 
     def _begin(self, checkout: Checkout, inputs: BuildInputs, before: JobStatus) -> Waiting:
         """Write everything into a clean checkout and start the build."""
@@ -173,7 +185,7 @@ class Build:
         attempt = {
             "request": self._request.digest, "tag": checkout.tag, "commit": checkout.commit, "image": name.reference,
             "inputs": inputs.digest, "parts": inputs.parts(),
-            "warnings": [*machine, *(str(one) for one in checkout.warnings)],
+            "warnings": [*machine, *(str(one) for one in checkout.warnings)], "bundle_seen": self._bundle("-seen"),
         }  # fmt: skip
         self._keep_text("jobs/build/attempt", json.dumps(attempt))
         script = build_script.build_script(
@@ -252,6 +264,7 @@ class Build:
             inputs=attempt["inputs"],
             parts=attempt["parts"],
             warnings=tuple(attempt["warnings"]),
+            bundle_seen=attempt.get("bundle_seen", ""),
         )
 
     def _keep(self, built: Built) -> None:

@@ -20,25 +20,29 @@ LATE = 124
 NO_BUNDLE = 70
 # From this tag on the vendor's script mounts the login of the registry only where there is one.
 _LOGIN_OPTIONAL_SINCE = (4, 6, 24)
+_BUNDLE_KEPT = "find . -type f -name '*.zst' -printf '%P %s %T@\\n' | sort | sha256sum | cut -d' ' -f1"
 _SUDO = 'sudo_() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }'
 
 
 def bundle_lines(bundle: str) -> str:
-    """Return what writes the digest of a content bundle, over names and contents of its files, into the job's folder."""
+    """Return what writes the digest of a content bundle, over names and contents of its files, into the job's folder.
+
+    Its fingerprint comes first: what changes while the contents are read is a change.
+    """
     if not bundle:
         return ""
     place = shlex.quote(bundle)
     return (
         f"here=$OLDPWD; cd {place} 2>/dev/null && [ -n \"$(find . -type f -name '*.zst' -print -quit)\" ] || "
         f"{{ echo {shlex.quote(f'{bundle} is no folder with .zst files')}; exit {NO_BUNDLE}; }}\n"
+        f'{_BUNDLE_KEPT} >"$here/bundle-seen"\n'
         "find . -type f -name '*.zst' -print0 | sort -z | xargs -0 -r sha256sum | sha256sum | cut -d' ' -f1 >\"$here/bundle\"\n"
     )
 
 
 def bundle_seen(bundle: str) -> str:
     """Return the script that prints a fingerprint of names, sizes and times in a content bundle: contents take minutes."""
-    kept = "find . -type f -name '*.zst' -printf '%P %s %T@\\n' | sort | sha256sum | cut -d' ' -f1"
-    return f"cd {shlex.quote(bundle)} && {kept}"
+    return f"cd {shlex.quote(bundle)} && {_BUNDLE_KEPT}"
 
 
 def build_script(request: BuildRequest, folder: str, *, least_gib: int, terminal: bool) -> str:

@@ -77,7 +77,8 @@ class Built:
     """What a build has made: everything that a site needs to know of it. Digests are sha256, in hexadecimal.
 
     `isos` has, per kind, `name`, `path` on the build machine, `sha256` and `size`. `parts` are short digests of what it was
-    made of, `inputs` is the digest over them. `warnings` are sentences about machine and tag.
+    made of, `inputs` is the digest over them. `warnings` are sentences about machine and tag. `bundle_seen` is the fingerprint
+    of the content bundle as it went in ("" = none).
     """
 
     tag: str
@@ -89,6 +90,7 @@ class Built:
     inputs: str
     parts: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    bundle_seen: str = ""
 
     @classmethod
     def from_text(cls, text: str | None) -> Built | None:

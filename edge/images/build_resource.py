@@ -31,8 +31,7 @@ def create(props: Props, secret: Secret) -> Outputs:
     """Return the outputs of a build that is done. Raises PendingError while it goes on, else what `Build.advance` raises."""
     with open_shell(props["builder"], secret) as shell:
         request = _request(props)
-        seen = _bundle(shell, request)  # before the build reads it: what changes meanwhile is a change
-        return {**props, **_outputs(_advanced(shell, request), request), "bundle_seen": seen}
+        return {**props, **_outputs(_advanced(shell, request), request)}
 
 
 def diff(olds: Props, news: Props) -> bool:
@@ -66,17 +65,13 @@ def delete(props: Props, secret: Secret) -> None:
     """Do nothing: the images are in the registry, and the ISOs on the datastores have owners of their own."""
 
 
-def _bundle(shell: Shell, request: BuildRequest) -> str:
-    return shell.run(bundle_seen(request.bundle)).out.strip() if request.bundle else ""
-
-
 def _moved(shell: Shell, request: BuildRequest, props: Props) -> Iterator[str]:
     """Yield what has changed though it is called as before. What cannot be asked has not."""
     if not request.commit:
         now, built = commit_now(shell, request.repository, request.tag), props["facts"]["canvos_commit"]
         if now and now != built:
             yield "commit"
-    bundle = _bundle(shell, request)
+    bundle = shell.run(bundle_seen(request.bundle)).out.strip() if request.bundle else ""
     if bundle and props.get("bundle_seen") and bundle != props["bundle_seen"]:
         yield "bundle"
 
@@ -126,6 +121,7 @@ def _outputs(built: Built, request: BuildRequest) -> Outputs:
         "parts": dict(built.parts),
         "builder_isos": {kind: iso["path"] for kind, iso in built.isos.items()},
         "warnings": list(built.warnings),
+        "bundle_seen": built.bundle_seen,
         "on_builder": True,
         "moved": [],
     }

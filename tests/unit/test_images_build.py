@@ -211,6 +211,43 @@ def test_a_bundle_that_was_changed_in_its_folder_is_seen_by_a_refresh_and_built(
     again = finished(given, seen)
     assert again["parts"]["bundle"] != outs["parts"]["bundle"]
     assert again["moved"] == []
+    assert build.read(again, secret) == again
+
+
+@pytest.mark.row("B10")
+def test_a_bundle_that_is_changed_while_it_is_built_is_a_change(world: World) -> None:
+    bundle = world.folder / "content-a"
+    bundle.mkdir()
+    (bundle / "one.zst").write_bytes(b"one")
+    given = props(world, bundle=str(bundle))
+    world.put("slow", "2")
+    for _ in range(200):
+        with pytest.raises(PendingError) as waits:
+            build.create(given, secret)
+        if "building" in waits.value.message:
+            break
+    (bundle / "two.zst").write_bytes(b"two")
+    seen = build.read(finished(given), secret)
+    assert seen is not None
+    assert seen["moved"] == ["bundle"]
+
+
+@pytest.mark.row("B10")
+def test_a_bundle_whose_files_are_only_newer_is_looked_at_once(world: World) -> None:
+    bundle = world.folder / "content-a"
+    bundle.mkdir()
+    (bundle / "one.zst").write_bytes(b"one")
+    given = props(world, bundle=str(bundle))
+    outs = finished(given)
+    made = Path(outs["builder_isos"]["poweroff"]).stat().st_mtime
+    os.utime(bundle / "one.zst", (1, 1))
+    seen = build.read(outs, secret)
+    assert seen is not None
+    assert seen["moved"] == ["bundle"]
+    again = finished(given, seen)
+    assert (again["inputs"], again["moved"]) == (outs["inputs"], [])
+    assert Path(again["builder_isos"]["poweroff"]).stat().st_mtime == made, "not built again"
+    assert build.read(again, secret) == again
 
 
 def test_inputs_of_another_version(world: World) -> None:
