@@ -26,7 +26,8 @@ class InstallerBuild(Resource, module="edge", name="InstallerBuild"):
     """One build, followed to its end. Repeated only when what it is made of changes; delete takes nothing back.
 
     Outputs: `facts` (an `ImageFacts` without files), `builder_isos` (kind -> path on the build machine), `parts` (what it
-    was made of, a short digest each), `warnings`, `on_builder`, and what a refresh has seen: `moved`, the parts that are others by now.
+    was made of, a short digest each), `bundle_seen` (a fingerprint of the content bundle that went in), `warnings`,
+    `on_builder`, and what a refresh has seen: `moved`, the parts that are others by now.
     """
 
     facts: Output[dict[str, Any]]

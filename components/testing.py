@@ -69,7 +69,8 @@ LOOKUPS: Mapping[str, Mapping[str, Any]] = {
     "vsphere:index/getHost:getHost": {"resourcePoolId": "pool-of-the-host"},
     "vsphere:index/getComputeCluster:getComputeCluster": {"resourcePoolId": "pool-of-the-cluster"},
 }
-# What AWS answers to a look-up, from what it was asked. No address is made up: rules would judge it by the user's networks.
+# What AWS answers to a look-up, from what it was asked. No address is made up: rules would judge it by the user's
+# networks.
 AWS_LOOKUPS: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {"accountId": "066635153087"},
     "aws:ec2/getNetworkInterfaces:getNetworkInterfaces": lambda _: {"ids": []},
@@ -310,8 +311,8 @@ def record(
     """Run `program` under recording mocks and return what it registered. Raises what the program raises.
 
     In a `preview` everything that a resource would compute is unknown, as in the first preview of a new stack. `outputs`
-    and `lookups` replace what resources and look-ups answer, by type (or TYPE::NAME) and token. `recording` is filled and returned: it has
-    what was registered also when the program fails.
+    and `lookups` replace what resources and look-ups answer, by type (or TYPE::NAME) and token. `recording` is filled and
+    returned: it has what was registered also when the program fails.
     """
     mocks = RecordingMocks(outputs, unknown=preview, lookups=lookups)
     monitor = RecordingMonitor(mocks, recording)
@@ -328,7 +329,7 @@ def record(
             register_resource_outputs(root, getattr(root, "outputs", {}))
 
     try:
-        # The SDK keeps the first stack of a process, with its name and its exports, and what a failed program left behind.
+        # The SDK keeps the first stack of a process, with its name and exports, and what a failed program left behind.
         set_root_resource(None)  # type: ignore[arg-type]
         SETTINGS.outputs = set()
         pulumi.runtime.set_all_config(dict(config), secret_keys)

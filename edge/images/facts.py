@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from edge.errors import SettingsError
+from edge.errors import FactsError, SettingsError
 from edge.findings import Finding
 
 
@@ -82,6 +82,16 @@ class ImageFacts:
         texts = {key: str(data[key]) for key in _NEEDED}
         more = {key: str(data.get(key) or "") for key in ("image_digest", "inputs")}
         return cls(**texts, **more, isos=isos)
+
+    @classmethod
+    def exported(cls, data: Mapping[str, Any], where: str) -> ImageFacts:
+        """Return the facts out of what the stack `where` exported. Raises FactsError when a part is missing or no fact."""
+        try:
+            return cls.from_dict(data)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            problem = f"its output 'image' has another form ({type(error).__name__}: {error})."
+            remedy = "run `pulumi up` for it with this version of the program."
+            raise FactsError(problem, remedy=remedy, where=where) from None
 
     def iso(self, kind: str, where: str) -> IsoFacts:
         """Return the ISO of a kind. Raises SettingsError that names `where` when the image has none."""

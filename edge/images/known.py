@@ -42,11 +42,7 @@ def exported_image(stack: str, outputs: Mapping[str, Any]) -> ImageFacts:
     if not isinstance(found, Mapping):
         remedy = "run `pulumi up` for it; `image.stack` must name a stack of kind build."
         raise FactsError("it exports no image.", remedy=remedy, where=where)
-    try:
-        return ImageFacts.from_dict(found)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        remedy = "run `pulumi up` for it with this version of the program."
-        raise FactsError(f"its image lacks {error}.", remedy=remedy, where=where) from None
+    return ImageFacts.exported(found, where)
 
 
 def appliance_iso(host: object) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edge.errors import FactsError
 from edge.images.facts import ImageFacts
 from edge.stack_exports import believed, without_value
 
@@ -21,9 +20,4 @@ def stack_facts(outputs: Mapping[str, Any], *, stack: str) -> ImageFacts:
     image = believed(outputs, KEYS, kind="build", setting="site.image.stack", where=where).get("image")
     if not isinstance(image, Mapping):
         raise without_value("image", where)
-    try:
-        return ImageFacts.from_dict(image)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        problem = f"its output 'image' has another form ({type(error).__name__}: {error})."
-        remedy = "run `pulumi up` for it with this version of the program."
-        raise FactsError(problem, remedy=remedy, where=where) from None
+    return ImageFacts.exported(image, where)
