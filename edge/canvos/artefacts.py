@@ -21,7 +21,11 @@ _CHECKSUM = re.compile(r"([0-9a-f]{64}) [ *](\S+)")
 
 @dataclass(frozen=True)
 class BuiltFile:
-    """A file that a build left: size in bytes, moment of its last change, sha256 of its content."""
+    """A file that a build left: size in bytes, the moment when it was put there, sha256 of its content.
+
+    That is the time of its last change of state: the builder sets the other one to the same day of 2020 for every file that
+    it hands out (Earthly, util/llbutil/copyop.go; CanvOS does not ask for the true one).
+    """
 
     size: int
     changed: datetime

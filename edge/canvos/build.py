@@ -18,7 +18,7 @@ from edge.canvos import arg, build_script, report
 from edge.canvos.artefacts import BUILD
 from edge.canvos.certs import certificate_files
 from edge.canvos.dockerfile import customized
-from edge.canvos.images import ImageName, parse
+from edge.canvos.images import ImageName
 from edge.canvos.inputs import BuildInputs, changed
 from edge.canvos.machine import DISK_LEAST, gather, machine_findings
 from edge.canvos.repository import Checkout, check_out, fetch_script, look_at, newest_tag
@@ -142,7 +142,7 @@ class Build:
 
     def _inputs(self, checkout: Checkout) -> BuildInputs:
         request = self._request
-        files, more = certificate_files(request.certificates, checkout.tag, "certificates")
+        files, more = certificate_files(request.certificates, checkout.tag, self._folder, "certificates")
         return BuildInputs(
             commit=checkout.commit,
             arg=arg.render({**request.arg, **more, "ISO_NAME": request.iso_name}),
@@ -170,8 +170,7 @@ class Build:
         request = replace(self._request, tag=checkout.tag)
         check_kubernetes(request.kubernetes, checkout.tag, checkout.versions, "kubernetes")
         why = _why(self.known(), inputs)
-        forget = f"rm -f {shlex.quote(self._result)}"
-        checked(self._shell, forget, "forgetting the last build", "look who owns the folder")
+        self._forget_result()
         check_out(self._shell, checkout)
         self._write(checkout, inputs)
         name = ImageName(
@@ -183,7 +182,7 @@ class Build:
         )
         machine = json.loads(self._fetch.file("warnings") or "[]")
         attempt = {
-            "request": self._request.digest, "tag": checkout.tag, "commit": checkout.commit, "image": name.reference,
+            "request": self._request.digest, "tag": checkout.tag, "commit": checkout.commit, "image": asdict(name),
             "inputs": inputs.digest, "parts": inputs.parts(),
             "warnings": [*machine, *(str(one) for one in checkout.warnings)], "bundle_seen": self._bundle("-seen"),
         }  # fmt: skip
@@ -191,6 +190,7 @@ class Build:
         script = build_script.build_script(
             request,
             self._folder,
+            name.reference,
             least_gib=0 if request.accept_small else DISK_LEAST,
             terminal=bool(inputs.certificates) or any(key.endswith("_PROXY") for key in request.arg),
         )
@@ -225,8 +225,7 @@ class Build:
 
     def _judged(self, attempt: Mapping[str, Any], ran: JobStatus) -> Built:
         """Return what an ended build has made, and keep it. Raises BuildError, with everything that is wrong with it."""
-        image = parse(str(attempt["image"]))
-        assert image is not None
+        image = ImageName(**attempt["image"])
         text, machine = self._make.file("report"), self._shell.name
         said = report.parse(text) if text else None
         began = datetime.fromtimestamp(int(self._make.file("began") or 0), UTC)
@@ -244,6 +243,10 @@ class Build:
         self._make.forget()
         self._fetch.forget()
 
+    def _forget_result(self) -> None:
+        script = f"rm -f {shlex.quote(self._result)}"
+        checked(self._shell, script, "forgetting the last build", "look who owns the folder")
+
     def _made(self, attempt: Mapping[str, Any], image: ImageName, said: report.Report) -> Built:
         isos = {}
         for power in self._request.user_data:
@@ -259,6 +262,7 @@ class Build:
             commit=attempt["commit"],
             pe_version=image.pe_version,
             image=image.reference,
+            image_id=said.image_id,
             image_digest="",
             isos=isos,
             inputs=attempt["inputs"],
@@ -280,9 +284,14 @@ class Build:
         if job.state == "running":
             return Waiting("pushing", job.seconds, job.tail)
         if job.state != "ended" or job.key != mine:
-            root = "" if self._request.earthly else '$([ "$(id -u)" = 0 ] || echo sudo -n) '
-            self._push.start(mine, f"{root}docker push {shlex.quote(built.image)}\n", _PUSH_SECONDS)
+            self._push.start(mine, build_script.push_script(built, earthly=self._request.earthly), _PUSH_SECONDS)
             return Waiting("pushing", 0)
+        if job.code == build_script.OTHER_IMAGE:
+            # Somebody has removed it, or built another one under its name: what was made cannot be had any more.
+            self._push.forget()
+            self._forget()
+            self._forget_result()
+            return Waiting(f"building again because {built.image} is not on the builder any more", 0)
         log = self._push.file("log") or ""
         words = (word for line in log.splitlines()[::-1] for word in line.split() if word.startswith("sha256:"))
         digest = next(words, "")

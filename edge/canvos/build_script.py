@@ -11,16 +11,18 @@ import shlex
 
 from edge.canvos import arg
 from edge.canvos.artefacts import BUILD
-from edge.canvos.request import BuildRequest, Power
+from edge.canvos.request import BuildRequest, Built, Power
 from edge.canvos.tags import number
 
 # Exit codes of the script itself: what failed before the vendor's part began, and that part.
 BUNDLE, USER_DATA, NAMES, IMAGES, ISO, INVALID, SPACE, PRIVILEGED = 71, 72, 73, 74, 75, 76, 77, 78
 LATE = 124
-NO_BUNDLE = 70
+NO_BUNDLE, OTHER_IMAGE = 70, 79
 # From this tag on the vendor's script mounts the login of the registry only where there is one.
 _LOGIN_OPTIONAL_SINCE = (4, 6, 24)
-_BUNDLE_KEPT = "find . -type f -name '*.zst' -printf '%P %s %T@\\n' | sort | sha256sum | cut -d' ' -f1"
+# What the builder takes of a bundle: the files in its folder, none below.
+_BUNDLE_FILES = "find -L . -maxdepth 1 -type f -name '*.zst'"
+_BUNDLE_KEPT = f"{_BUNDLE_FILES} -printf '%P %s %T@\\n' | sort | sha256sum | cut -d' ' -f1"
 _SUDO = 'sudo_() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }'
 
 
@@ -33,10 +35,10 @@ def bundle_lines(bundle: str) -> str:
         return ""
     place = shlex.quote(bundle)
     return (
-        f"here=$OLDPWD; cd {place} 2>/dev/null && [ -n \"$(find . -type f -name '*.zst' -print -quit)\" ] || "
+        f'here=$OLDPWD; cd {place} 2>/dev/null && [ -n "$({_BUNDLE_FILES} -print -quit)" ] || '
         f"{{ echo {shlex.quote(f'{bundle} is no folder with .zst files')}; exit {NO_BUNDLE}; }}\n"
         f'{_BUNDLE_KEPT} >"$here/bundle-seen"\n'
-        "find . -type f -name '*.zst' -print0 | sort -z | xargs -0 -r sha256sum | sha256sum | cut -d' ' -f1 >\"$here/bundle\"\n"
+        f"{_BUNDLE_FILES} -print0 | sort -z | xargs -0 -r sha256sum | sha256sum | cut -d' ' -f1 >\"$here/bundle\"\n"
     )
 
 
@@ -45,9 +47,10 @@ def bundle_seen(bundle: str) -> str:
     return f"cd {shlex.quote(bundle)} && {_BUNDLE_KEPT}"
 
 
-def build_script(request: BuildRequest, folder: str, *, least_gib: int, terminal: bool) -> str:
+def build_script(request: BuildRequest, folder: str, image: str, *, least_gib: int, terminal: bool) -> str:
     """Return the build in the checkout `folder`: checks, images, then one ISO per kind, each with its user-data and name.
 
+    `image` is the name of the provider image; one that has it already loses it, so that it cannot pass for the new one.
     It leaves `report` in its own folder, however it ends. `least_gib` is the free space that it wants before it begins;
     `terminal` gives the vendor's script one: with a proxy or certificates it runs a command that fails without.
     """
@@ -58,20 +61,32 @@ def build_script(request: BuildRequest, folder: str, *, least_gib: int, terminal
         f"until=$(( $(date +%s) + {request.seconds} ))",
         f"cd {shlex.quote(folder)} || exit {NAMES}",
         "trap report EXIT",
-        _report(request),
+        _report(request, image),
         _turn(request),
         _limited(request, terminal=terminal),
         _space(least_gib),
         *([] if request.earthly else [_privileged(request)]),
         *_login_lines(request),
         *_bundle_copy(request),
-        *_steps(request),
+        *_steps(request, image),
         "step done",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _report(request: BuildRequest) -> str:
+def push_script(built: Built, *, earthly: bool) -> str:
+    """Return the script that pushes the image of a build, and no other one that has its name by now."""
+    docker = "docker" if earthly else "sudo_ docker"
+    name = shlex.quote(built.image)
+    return (
+        f"{_SUDO}\n"
+        f"[ \"$({docker} image inspect --format '{{{{.Id}}}}' {name} 2>/dev/null)\" = {shlex.quote(built.image_id)} ] "
+        f"|| exit {OTHER_IMAGE}\n"
+        f"{docker} push {name}\n"
+    )
+
+
+def _report(request: BuildRequest, image: str) -> str:
     """Return the function that writes down what is there: also after a failure, to tell what is missing."""
     docker = "docker" if request.earthly else "sudo_ docker"
     names = " ".join(shlex.quote(f"{request.iso_of(power)}.iso") for power in request.user_data)
@@ -80,6 +95,8 @@ def _report(request: BuildRequest) -> str:
         'said() { printf "said %s\\n" "$*" >>"$job/said"; }\n'
         'rm -f "$job/step" "$job/said" "$job/report"\n'
         "report() {\n  code=$?\n"
+        # When the builder put a file there: it gives every file one and the same older time. A new owner changes this one.
+        f"  times=$(sudo_ find {BUILD} -maxdepth 1 -type f -printf '%C@ %f\\n' 2>/dev/null)\n"
         # Without Earthly everything belongs to root; it must stay readable for the login user.
         f'  [ ! -d {BUILD} ] || sudo_ chown -R "$(id -u):$(id -g)" {BUILD}\n'
         "  {\n"
@@ -88,11 +105,13 @@ def _report(request: BuildRequest) -> str:
         '    printf "free %s\\n" "$(df -Pk . | awk \'NR==2 {print $4}\')"\n'
         f"    for f in {names}; do\n"
         f'      [ -f "{BUILD}/$f" ] || continue\n'
-        f'      printf "file %s %s %s\\n" "$(stat -c \'%s %Y\' -- "{BUILD}/$f")" "$(sha256sum -- "{BUILD}/$f" | cut -d\' \' -f1)" "$f"\n'
+        '      put=$(printf "%s\\n" "$times" | awk -v f="$f" \'$2 == f { printf "%d", $1 }\')\n'
+        f'      printf "file %s %s %s %s\\n" "$(stat -c \'%s\' -- "{BUILD}/$f")" "${{put:-0}}" "$(sha256sum -- "{BUILD}/$f" | cut -d\' \' -f1)" "$f"\n'
         f'      [ ! -f "{BUILD}/$f.sha256" ] || sed "s/^/sum $f /" "{BUILD}/$f.sha256"\n'
         "    done\n"
         f"    {docker} images --format '{{{{.Repository}}}}:{{{{.Tag}}}}' >\"$job/images\""
         " && sed 's/^/image /' \"$job/images\" && echo listed\n"
+        f"    printf 'id %s\\n' \"$({docker} image inspect --format '{{{{.Id}}}}' {shlex.quote(image)} 2>/dev/null)\"\n"
         '  } >"$job/report.part"\n'
         '  mv "$job/report.part" "$job/report"\n'
         '  exit "$code"\n}'
@@ -113,7 +132,8 @@ def _limited(request: BuildRequest, *, terminal: bool) -> str:
         "vendor() {\n"
         f'  left=$(( until - $(date +%s) )); [ "$left" -gt 0 ] || exit {LATE}\n'
         f'  {root}timeout --kill-after=30 "$left" {run}\n'
-        f"  code=$?; [ $code != {LATE} ] && [ $code != 137 ] || exit {LATE}\n"
+        # 137 is a process that was killed: at the limit by us, before it by a machine without memory.
+        f'  code=$?; [ $code != {LATE} ] && {{ [ $code != 137 ] || [ "$(date +%s)" -lt "$until" ]; }} || exit {LATE}\n'
         "  return $code\n}"
     )
 
@@ -171,11 +191,12 @@ def _bundle_copy(request: BuildRequest) -> list[str]:
         return []
     name = shlex.quote(f"content-{request.bundle.rstrip('/').rpartition('/')[2].removeprefix('content-')}")
     source = shlex.quote(request.bundle)
-    copy = f"{{ cp -rl -- {source} {name} 2>/dev/null || {{ rm -rf {name}; cp -r -- {source} {name}; }}; }}"
-    return ["step bundle", f"{copy} || exit {BUNDLE}"]
+    # Where the folder or a file in it is a link, what it leads to is taken.
+    copy = f"mkdir {name} && {{ cp -rlL -- {source}/. {name} 2>/dev/null || cp -rfL -- {source}/. {name}; }}"
+    return ["step bundle", f'{copy} && [ -n "$(cd {name} && {_BUNDLE_FILES} -print -quit)" ] || exit {BUNDLE}']
 
 
-def _steps(request: BuildRequest) -> list[str]:
+def _steps(request: BuildRequest, image: str) -> list[str]:
     """Return validation of every user-data, then the images, then the ISOs."""
     kinds = list(request.user_data)
     lines = []
@@ -184,7 +205,9 @@ def _steps(request: BuildRequest) -> list[str]:
     apart = bool(request.bundle) or not kinds
     if kinds:
         lines += _place(request, kinds[0])
-    lines += ["step images", f"vendor {'+build-provider-images' if apart else '+build-all-images'} || exit {IMAGES}"]
+    docker = "docker" if request.earthly else "sudo_ docker"
+    lines += ["step images", f"{docker} image rm --force -- {shlex.quote(image)} >/dev/null 2>&1"]
+    lines += [f"vendor {'+build-provider-images' if apart else '+build-all-images'} || exit {IMAGES}"]
     for power in kinds if apart else kinds[1:]:
         lines += [*_place(request, power), f"step iso-{power}", f"vendor +iso || exit {ISO}"]
     return lines
@@ -202,15 +225,18 @@ def _place(request: BuildRequest, power: Power) -> list[str]:
 def _validate(power: Power) -> str:
     """Return the vendor's check of the user-data, believed by its words only.
 
-    Without a file it prints a sentence and succeeds. A step that the builder has in its cache prints no words again; it is
-    there only because it succeeded with the same file.
+    Without a file it prints a sentence and succeeds. Each command is printed before it runs, with that sentence in it, so a
+    line with an arrow is none of its words. A step that the builder has in its cache prints no words again; it is there only
+    because it succeeded with the same file.
     """
-    out = f'"$job/{power}.validation"'
+    out, words = f'"$job/{power}.validation"', f'"$job/{power}.words"'
     return (
         "if grep -q '^validate-user-data:' Earthfile; then\n"
         f"  vendor +validate-user-data >{out} 2>&1; cat {out}\n"
-        f"  if grep -q 'user-data file does not exist' {out} || "
-        f"! grep -Eq 'Validation successful|\\*cached\\*.*validate' {out}; then\n"
-        f"    said \"$(grep -E 'Error:|level=error|does not exist' {out} | tail -n 1 | tail -c 300)\"; exit {INVALID}\n"
+        f"  grep -v -e '--> ' {out} >{words}\n"
+        f"  if grep -q 'user-data file does not exist' {words} || "
+        f"! {{ grep -Eiq 'validation successful|validated successfully' {words} || "
+        f"grep -q '\\*cached\\*.*--> .*palette-edge-cli validate' {out}; }}; then\n"
+        f"    said \"$(grep -E 'Error:|level=error|does not exist' {words} | tail -n 1 | tail -c 300)\"; exit {INVALID}\n"
         "  fi\nfi"
     )

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 from edge.canvos.tags import DISTRIBUTION
 
-_TAG = re.compile(rf"{DISTRIBUTION}-(\d+\.\d+\.\d+)-(v[0-9A-Za-z.]+?)-([a-z0-9][a-z0-9-]*)")
+# An agent may be a candidate or a patch: v4.9.23-rc.7, v4.6.21-patch.7.
+_AGENT = r"v[0-9A-Za-z.]+?(?:-(?:rc|patch)\.\d+)?"
+_TAG = re.compile(rf"{DISTRIBUTION}-(\d+\.\d+\.\d+)-({_AGENT})-([a-z0-9][a-z0-9-]*)")
 _ROOT = ".spectro.pack.edge-native-byoi.options"
 
 
@@ -54,9 +56,10 @@ def parse(reference: str) -> ImageName | None:
 def matching(listed: Iterable[str], wanted: ImageName) -> ImageName | None:
     """Return the image of that name out of a list of references, None when it is not there.
 
-    Names with an ending of the architecture (`_linux_amd64`) are further names of the same image and are passed over.
+    Names with an ending of the architecture (`_linux_amd64`) are further names of the same image and are passed over. Docker
+    lists images of its own hub without the name of that registry.
     """
-    return wanted if wanted.reference in {one.strip() for one in listed} else None
+    return wanted if wanted.reference.removeprefix("docker.io/") in {one.strip() for one in listed} else None
 
 
 def pack_values(image: ImageName, *, os_distribution: str, os_version: str) -> dict[str, object]:

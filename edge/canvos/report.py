@@ -19,8 +19,10 @@ _FULL_KIB = 2 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Report:
-    """The end of a build: exit code, the step it ended in, words about the failure, what is there now. `listed` says whether
-    Docker could be asked for its images."""
+    """The end of a build: exit code, the step it ended in, words about the failure, what is there now.
+
+    `image_id` is that of the wanted provider image, `listed` says whether Docker could be asked for its images.
+    """
 
     code: int
     step: str = ""
@@ -29,6 +31,7 @@ class Report:
     files: Mapping[str, BuiltFile] = field(default_factory=dict)
     sums: Mapping[str, str] = field(default_factory=dict)
     images: tuple[str, ...] = ()
+    image_id: str = ""
     listed: bool = False
 
 
@@ -58,6 +61,7 @@ def parse(text: str) -> Report:
         files,
         sums,
         tuple(images),
+        single.get("id", ""),
         "listed" in single,
     )
 
@@ -81,7 +85,9 @@ def findings(
         name = request.iso_of(power)
         found += verify(Wanted(name, None, began), report.files, report.sums.get(f"{name}.iso"), report.images, log)
     if report.listed:
-        found += verify(Wanted(None, image, began), report.files, None, report.images, log)
+        # One that Docker lists and does not know when it is asked was taken away meanwhile.
+        images = report.images if report.image_id else ()
+        found += verify(Wanted(None, image, began), report.files, None, images, log)
     else:
         found.append(Finding(f"{machine}: docker", None, "could not be asked for its images after the build", look))
     if report.step != "done" and not found:

@@ -36,8 +36,8 @@ def fetch_script(folder: str, repository: str) -> str:
         "set -eu\nexport GIT_TERMINAL_PROMPT=0\n"
         f"if [ -d {place}/.git ]; then cd {place}; git remote set-url origin {source}\n"
         f"else rm -rf {place}; mkdir -p {place}; cd {place}; git init -q; git remote add origin {source}; fi\n"
-        # A moved tag must not be taken over silently: it is compared, and forced only afterwards.
-        "git fetch --quiet --no-tags origin '+refs/heads/*:refs/remotes/origin/*' '+refs/tags/*:refs/edge-hosts/tags/*'\n"
+        # A moved tag must not be taken over silently: it is compared, and forced only afterwards. One that was withdrawn goes.
+        "git fetch --quiet --no-tags --prune origin '+refs/heads/*:refs/remotes/origin/*' '+refs/tags/*:refs/edge-hosts/tags/*'\n"
     )
 
 

@@ -76,7 +76,8 @@ class BuildRequest:
 class Built:
     """What a build has made: everything that a site needs to know of it. Digests are sha256, in hexadecimal.
 
-    `isos` has, per kind, `name`, `path` on the build machine, `sha256` and `size`. `parts` are short digests of what it was
+    `image_id` tells the image from another one of its name on the same machine, `image_digest` is that of the pushed one ("" =
+    not pushed). `isos` has, per kind, `name`, `path` on the build machine, `sha256` and `size`. `parts` are short digests of what it was
     made of, `inputs` is the digest over them. `warnings` are sentences about machine and tag. `bundle_seen` is the fingerprint
     of the content bundle as it went in ("" = none).
     """
@@ -86,6 +87,7 @@ class Built:
     pe_version: str
     image: str
     image_digest: str
+    image_id: str
     isos: Mapping[str, Mapping[str, str]]
     inputs: str
     parts: Mapping[str, str] = field(default_factory=dict)

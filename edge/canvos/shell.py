@@ -55,7 +55,14 @@ class LocalShell:
         """Run a bash script here."""
         try:
             done = subprocess.run(
-                ["bash", "-c", script], input=stdin, capture_output=True, text=True, timeout=_SECONDS, check=False
+                ["bash", "-c", script],
+                input=stdin,
+                capture_output=True,
+                encoding="utf-8",
+                # The end of a log may begin in the middle of a sign.
+                errors="replace",
+                timeout=_SECONDS,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise HostError(

@@ -156,7 +156,7 @@ def _release(build: ImageBuild, where: str, stage: Stage, release: Release) -> I
         from edge.canvos.certs import certificate_files  # it reads these settings, too
 
         try:
-            certificate_files(build.certificates, canvos.tag, f"{where}.certificates")
+            certificate_files(build.certificates, canvos.tag, "", f"{where}.certificates")
         except SettingsError as error:
             yield from error.findings
 

@@ -16,7 +16,8 @@ from edge.canvos.dockerfile import MARKER
 from edge.canvos.shell import Done, LocalShell
 
 # As at v4.5.15: a failed build is not noticed, the manifest is printed all the same, and the script ends with 0. A missing
-# login file becomes a folder, as Docker makes one for a mount that is not there.
+# login file becomes a folder, as Docker makes one for a mount that is not there. Earthly prints each command before it runs it,
+# and gives the files that it hands out a time of 2020.
 EARTHLY = r"""#!/bin/bash
 source .arg
 docker info >/dev/null 2>&1 || { echo "docker is needed"; exit 1; }
@@ -26,10 +27,11 @@ if ! docker run --rm --privileged "$ALPINE_IMG" sh -c 'echo test' &>/dev/null; t
 fi
 [ -e ~/.docker/config.json ] || mkdir -p ~/.docker/config.json
 if [ "$1" = +validate-user-data ]; then
+  echo "+validate-user-data |$([ ! -e "$CANVOS_WORLD/cached" ] || echo ' *cached*') --> RUN if [ -f /user-data ]; then /usr/local/bin/palette-edge-cli validate -f /user-data; else echo \"user-data file does not exist.\"; fi"
   if [ ! -f user-data ]; then echo "user-data file does not exist."
   elif grep -q null user-data; then echo "Error: invalid JSON: install.device: Invalid type. Expected: string, given: null"
-  elif [ -e "$CANVOS_WORLD/cached" ]; then echo "+validate-user-data | *cached* --> RUN if [ -f /user-data ]; then palette-edge-cli validate -f /user-data"
-  elif [ ! -e "$CANVOS_WORLD/silent" ]; then echo "level=info msg=\"Validation successful\""; fi
+  elif [ -e "$CANVOS_WORLD/cached" ]; then :
+  elif [ ! -e "$CANVOS_WORLD/silent" ]; then echo "+validate-user-data | $(cat "$CANVOS_WORLD/words" 2>/dev/null || echo 'level=info msg="Validation successful"')"; fi
   exit 0
 fi
 PE=$(sed -n 's/^ARG PE_VERSION=//p' Earthfile)
@@ -37,7 +39,7 @@ echo "building $1"
 # Docker's client sets the modes of its terminal; a process in the background would be stopped by that.
 if [ -t 0 ] && [ -t 1 ]; then stty raw && stty sane && echo "with a terminal"; else echo "without a terminal"; fi
 build() {
-  [ ! -e "$CANVOS_WORLD/fail" ] || { echo "no space left on device"; return 1; }
+  [ ! -e "$CANVOS_WORLD/fail" ] || grep -qvx -- "$1" "$CANVOS_WORLD/fail" || { echo "no space left on device"; return 1; }
   sleep "$(cat "$CANVOS_WORLD/slow" 2>/dev/null || echo 0)"
   case $1 in
     +build-all-images | +build-provider-images)
@@ -49,7 +51,7 @@ build() {
       mkdir -p build
       { [ -f user-data ] && cat user-data || echo "user-data file does not exist."; cat Dockerfile; } > build/config
       { head -c 2097152 /dev/zero; cat build/config; ls -d content-* 2>/dev/null; } > "build/$ISO_NAME.iso"
-      (cd build && sha256sum "$ISO_NAME.iso" > "$ISO_NAME.iso.sha256")
+      (cd build && sha256sum "$ISO_NAME.iso" > "$ISO_NAME.iso.sha256" && touch -d 2020-04-16T12:00Z *)
       ;;
   esac
 }
@@ -62,8 +64,17 @@ store=$CANVOS_WORLD/images
 case $1 in
   run) [ ! -e "$CANVOS_WORLD/unprivileged" ] || { echo "docker: Error response from daemon: privileged mode is incompatible with user namespaces." >&2; exit 125; } ;;
   info) [ ! -e "$CANVOS_WORLD/docker-off" ] ;;
-  made) echo "$2" >>"$store" ;;
-  images) echo "alpine:3"; [ ! -f "$store" ] || sort -u "$store" ;;
+  # As a new image of an old name takes the name away from the old one. The number is what it was made of.
+  made) grep -v "^$2 " "$store" >"$store.new" 2>/dev/null; echo "$2 sha256:$3-$RANDOM" >>"$store.new"; mv "$store.new" "$store" ;;
+  image)
+    name=${!#}
+    grep -q "^$name " "$store" 2>/dev/null || { echo "Error response from daemon: No such image: $name" >&2; exit 1; }
+    case $2 in
+      rm) grep -v "^$name " "$store" >"$store.new"; mv "$store.new" "$store" ;;
+      inspect) [ "$3 $4" = "--format {{.Id}}" ] || exit 64; grep "^$name " "$store" | cut -d' ' -f2 ;;
+    esac
+    ;;
+  images) echo "alpine:3"; [ ! -f "$store" ] || cut -d' ' -f1 "$store" ;;
   push)
     [ ! -e "$CANVOS_WORLD/push-denied" ] || { echo "denied: requested access to the resource is denied" >&2; exit 1; }
     digest=$(printf %s "$2" | sha256sum | cut -d' ' -f1)
@@ -148,7 +159,7 @@ class World:
     def put(self, name: str, text: str = "") -> Path:
         """Make a file that changes how the tools behave.
 
-        fail, slow, docker-off, push-denied, unprivileged, silent, cached; cpus and gib say how large the machine is.
+        fail (with the one target that does, or empty), words (of the check), slow, docker-off, push-denied, unprivileged, silent, cached; cpus and gib say how large the machine is.
         """
         path = self.folder / name
         path.write_text(text)

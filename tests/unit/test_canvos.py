@@ -231,24 +231,27 @@ class TestDockerfile:
 class TestCertificates:
     def test_a_file_each_that_the_system_takes_up(self) -> None:
         one, other = authority("One"), authority("Other")
-        files, arguments = certs.certificate_files([one + other, one], "v4.5.15", "certificates")
+        files, arguments = certs.certificate_files([one + other, one], "v4.5.15", "/builds/a/CanvOS", "certificates")
         assert len(files) == 2
         assert all(name.startswith("certs/") and name.endswith(".crt") for name in files)
         assert arguments == {}
-        assert certs.certificate_files([other, one], "v4.5.15", "certificates")[0] == files
+        assert certs.certificate_files([other, one], "v4.5.15", "/builds/a/CanvOS", "certificates")[0] == files
 
     def test_an_old_tag_takes_one_by_its_argument(self) -> None:
-        files, arguments = certs.certificate_files([authority()], "v4.5.10", "certificates")
-        assert arguments == {"PROXY_CERT_PATH": next(iter(files))}
+        files, arguments = certs.certificate_files([authority()], "v4.5.10", "/builds/a/CanvOS", "certificates")
+        assert list(files) == ["sc.crt"], "the builder copies this name out of the checkout"
+        assert arguments == {"PROXY_CERT_PATH": "/builds/a/CanvOS/sc.crt"}, "Docker takes a relative one for a volume"
         with pytest.raises(SettingsError, match=r"2 certificates, but CanvOS v4\.5\.10 takes one"):
-            certs.certificate_files([authority("One"), authority("Other")], "v4.5.10", "certificates")
+            certs.certificate_files(
+                [authority("One"), authority("Other")], "v4.5.10", "/builds/a/CanvOS", "certificates"
+            )
 
     def test_a_private_key_never_gets_there(self) -> None:
         with pytest.raises(SettingsError, match="holds a private key"):
-            certs.certificate_files([authority() + private_key_pem()], "v4.5.15", "certificates")
+            certs.certificate_files([authority() + private_key_pem()], "v4.5.15", "/builds/a/CanvOS", "certificates")
 
     def test_none_is_none(self) -> None:
-        assert certs.certificate_files([], "v4.5.15", "certificates") == ({}, {})
+        assert certs.certificate_files([], "v4.5.15", "/builds/a/CanvOS", "certificates") == ({}, {})
 
 
 @pytest.mark.row("B11")
@@ -260,7 +263,7 @@ class TestImages:
         st.sampled_from(["spectrocloud", "registry.plants.example:5000/edge", "localhost:5000", "ghcr.example/a/b"]),
         st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True),
         st.from_regex(r"1\.[0-9]{2}\.[0-9]", fullmatch=True),
-        st.from_regex(r"v[0-9]\.[0-9]{1,2}\.[0-9]{1,2}", fullmatch=True),
+        st.from_regex(r"v[0-9]\.[0-9]{1,2}\.[0-9]{1,2}(-rc\.[0-9]{1,2}|-patch\.[0-9])?", fullmatch=True),
         st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True),
     )
     def test_a_name_and_back(self, registry: str, repo: str, kubernetes: str, agent: str, tag: str) -> None:
@@ -286,6 +289,10 @@ class TestImages:
         listed = ["alpine:3", f"{wanted.reference}_linux_amd64", f" {wanted.reference}\n"]
         assert images.matching(listed, wanted) == wanted
         assert images.matching(listed[:2], wanted) is None
+
+    def test_docker_lists_its_own_hub_without_its_name(self) -> None:
+        wanted = images.ImageName("docker.io/plants", "ubuntu", "1.30.0", "v4.5.15", "eks-hybrid")
+        assert images.matching(["plants/ubuntu:nodeadm-1.30.0-v4.5.15-eks-hybrid"], wanted) == wanted
 
     def test_the_manifest_of_the_page(self) -> None:
         """Read as YAML the two are the same; the version of the system is a text here, so that 22.04 stays what it is."""

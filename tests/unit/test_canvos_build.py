@@ -114,6 +114,15 @@ class TestBuild:
         built = world.built(world.request(tag="v4.10.0"))
         assert built.image.endswith(":nodeadm-1.31.0-v4.9.21-eks-hybrid")
 
+    @pytest.mark.parametrize("tag", ["v4.9.23-rc.7", "v4.6.21-patch.7"])
+    def test_a_candidate_or_a_patch(self, world: World, tag: str) -> None:
+        world.tag(tag)
+        built = world.built(world.request(tag=tag))
+        assert (built.pe_version, built.image.partition(":nodeadm-")[2]) == (tag, f"1.31.0-{tag}-eks-hybrid")
+        image = parse_image(built.image)
+        assert image is not None
+        assert (image.pe_version, image.custom_tag) == (tag, "eks-hybrid")
+
     def test_a_build_that_is_found_running_is_waited_for(self, world: World) -> None:
         world.put("slow", "1")
         request = world.request()
@@ -177,6 +186,14 @@ class TestTrouble:
             world.built(world.request(seconds=1))
         assert not at_work(world.folder)
 
+    def test_a_build_that_the_machine_kills_did_not_take_too_long(self, world: World) -> None:
+        (world.repository / "earthly.sh").write_text("#!/bin/bash\nkill -KILL $$\n")
+        world.git("commit", "-qam", "no memory")
+        world.git("tag", "-f", "v4.5.15")
+        with pytest.raises(BuildError) as caught:
+            world.built(world.request())
+        assert "longer than it may" not in str(caught.value)
+
     def test_a_killed_build_begins_anew(self, world: World) -> None:
         slow = world.put("slow", "30")
         request = world.request()
@@ -221,6 +238,34 @@ class TestTrouble:
         assert built.image_digest.startswith("sha256:")
         assert builds(world) == 1
 
+    @pytest.mark.row("B13")
+    @pytest.mark.parametrize("other", ["", "sha256:of-another-stack"])
+    def test_an_image_that_is_not_there_any_more_before_the_push_is_built_again(self, world: World, other: str) -> None:
+        """Removed by `docker image prune`, or another stack has built one of the same name: neither is pushed as ours."""
+        flag = world.put("push-denied")
+        with pytest.raises(HostError, match="pushing"):
+            world.built(world.request())
+        flag.unlink()
+        name = "registry.example:5000/edge/ubuntu:nodeadm-1.31.0-v4.5.15-eks-hybrid"
+        world.put("images", f"{name} {other}\n" if other else "")
+        assert world.built(world.request()).image_digest.startswith("sha256:")
+        assert builds(world) == 2
+        assert (world.folder / "images").read_text() != f"{name} {other}\n"
+
+    @pytest.mark.row("B13")
+    def test_an_image_of_an_earlier_build_does_not_pass_for_the_new_one(self, world: World) -> None:
+        """With a bundle the images are a step of their own; it fails and ends with 0, and the ISO is made all the same."""
+        bundle = world.folder / "content-abc"
+        bundle.mkdir()
+        (bundle / "part.zst").write_bytes(b"images")
+        world.built(world.request(bundle=str(bundle)))
+        flag = world.put("fail", "+build-provider-images")
+        changed = world.request(bundle=str(bundle), dockerfile=("RUN ours",))
+        with pytest.raises(BuildError, match="is no image of the builder after the build; there is none"):
+            world.built(changed)
+        flag.unlink()
+        assert world.built(changed).image
+
     def test_an_iso_that_is_removed_before_the_push_is_built_again(self, world: World) -> None:
         flag = world.put("push-denied")
         with pytest.raises(HostError, match="pushing"):
@@ -247,6 +292,14 @@ class TestTrouble:
     def test_a_tag_that_does_not_exist(self, world: World) -> None:
         with pytest.raises(SettingsError, match=r"no tag of the CanvOS repository.*v4\.5\.14, v4\.5\.15"):
             world.built(world.request(tag="v4.5.99"))
+
+    @pytest.mark.row("B3")
+    def test_a_tag_that_was_withdrawn(self, world: World) -> None:
+        assert world.built(world.request(tag="newest")).tag == "v4.5.15"
+        world.git("tag", "-d", "v4.5.15")
+        assert world.built(world.request(tag="newest")).tag == "v4.5.14"
+        with pytest.raises(SettingsError, match="is no tag of the CanvOS repository"):
+            world.built(world.request(tag="v4.5.15"))
 
     @pytest.mark.row("B3")
     @pytest.mark.parametrize("annotated", [False, True])
@@ -357,6 +410,11 @@ class TestBefore:
         assert world.built(world.request()).image
 
     @pytest.mark.row("B9")
+    def test_the_words_of_newer_tags(self, world: World) -> None:
+        world.put("words", "user data validated successfully")
+        assert world.built(world.request()).image
+
+    @pytest.mark.row("B9")
     def test_a_check_without_a_file_is_no_check(self, world: World) -> None:
         """The vendor's target prints a sentence and succeeds; here the file is taken away before it runs."""
         early = world.repository / "earthly.sh"
@@ -369,6 +427,23 @@ class TestBefore:
     def test_text_without_the_first_line(self, world: World) -> None:
         with pytest.raises(BuildError, match="could not be prepared: validate-poweroff"):
             world.built(world.request(user_data={"poweroff": "install: {}\n"}))
+
+    @pytest.mark.row("B10")
+    @pytest.mark.parametrize("linked", [True, False], ids=["one file system", "two"])
+    def test_a_content_bundle_behind_links(self, world: World, linked: bool) -> None:
+        if not linked:
+            # As between two file systems, where no hard link can be made.
+            world.tool("cp", '#!/bin/bash\ncase " $* " in *" -rl"*) exit 1 ;; esac\nexec /bin/cp "$@"\n')
+        (world.folder / "part.zst").write_bytes(b"images")
+        (world.folder / "2026-11").mkdir()
+        (world.folder / "2026-11/part.zst").symlink_to("../part.zst")
+        (world.folder / "current").symlink_to("2026-11")
+        built = world.built(world.request(bundle=str(world.folder / "current")))
+        copied = world.folder / "work/CanvOS/content-current/part.zst"
+        assert not copied.is_symlink()
+        assert copied.read_bytes() == b"images"
+        (world.folder / "part.zst").write_bytes(b"other images")
+        assert world.built(world.request(bundle=str(world.folder / "current"))).inputs != built.inputs
 
     @pytest.mark.row("B10")
     def test_a_content_bundle_that_is_not_there(self, world: World) -> None:

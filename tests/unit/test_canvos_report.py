@@ -29,6 +29,7 @@ class TestReport:
     LINES = (
         "code 0", "step done", "free 99999999", f"file 2147483648 1795867200 {'ab' * 32} {ISO}",
         f"sum {ISO} {'ab' * 32}  {ISO}", f"image {IMAGE.reference}", "listed",
+        f"id sha256:{'cd' * 32}",
     )  # fmt: skip
 
     def problems(self, world: World, *, without: str = "", **replaced: str) -> list[str]:
@@ -47,6 +48,7 @@ class TestReport:
             ({"without": "file"}, "was not made"),
             ({"without": "sum"}, "does not state a checksum"),
             ({"without": "image"}, "is no image of the builder"),
+            ({"without": "id"}, "is no image of the builder"),
             ({"without": "listed"}, "could not be asked for its images"),
             ({"step": "images"}, "ended in its step 'images'"),
             ({"file": f"2147483648 1795867099 {'ab' * 32} {ISO}"}, "is older than this build"),

@@ -2,7 +2,8 @@
 
     docker info | version
     docker images [--format F] [--filter reference=P] [-q]    docker tag FROM TO
-    docker image inspect NAME [--format F]                     docker push NAME
+    docker image inspect NAME [--format F]                     docker image rm [-f] NAME
+    docker push NAME
     docker login HOST -u USER --password-stdin                 docker ps | rm -f NAME
     docker run [--privileged] [-d] [-v FROM:TO] [-e K=V] IMAGE ARGUMENT...
     docker exec [-it] NAME COMMAND...
@@ -84,8 +85,13 @@ def _image(arguments: list[str]) -> int:
     if arguments[:1] in (["ls"], ["list"]):
         _images(arguments[1:])
         return 0
+    if arguments[:1] == ["rm"]:
+        for name in [word for word in arguments[1:] if not word.startswith("-")]:
+            store().untag(image := _known(name))
+            print(f"Untagged: {image.reference}")
+        return 0
     if arguments[:1] != ["inspect"]:
-        raise DockerError("docker image: use ls or inspect")
+        raise DockerError("docker image: use ls, rm or inspect")
     parser = _parser("image inspect")
     parser.add_argument("--format", "-f", default="")
     parser.add_argument("name", nargs="+")

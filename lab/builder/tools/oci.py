@@ -89,6 +89,11 @@ class Store:
         with self._alone():
             return self._tag(reference, image.digest)
 
+    def untag(self, image: Image) -> None:
+        """Take a name away from an image; without any name it is gone."""
+        with self._alone():
+            self._keep([row for row in self._read() if row["annotations"][_NAME] != image.reference])
+
     def _manifest(self, layer: str, diff_id: str, labels: dict[str, str]) -> str:
         config = {
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -117,11 +122,14 @@ class Store:
         rows = [row for row in self._read() if row["annotations"][_NAME] != name]
         size = self.blob(digest).stat().st_size
         rows.append({"mediaType": MANIFEST, "digest": digest, "size": size, "annotations": {_NAME: name}})
+        self._keep(rows)
+        return Image(name, digest)
+
+    def _keep(self, rows: list[dict[str, Any]]) -> None:
         partial = self._index.with_suffix(".partial")
         partial.write_text(json.dumps({"schemaVersion": 2, "manifests": rows}, indent=2) + "\n", "utf-8")
         partial.replace(self._index)
         self._sweep(rows)
-        return Image(name, digest)
 
     def _sweep(self, rows: list[dict[str, Any]]) -> None:
         """Remove the blobs that no image needs."""
