@@ -14,7 +14,7 @@ from typing import Any
 from edge.canvos.build import Build
 from edge.canvos.build_script import bundle_seen
 from edge.canvos.repository import commit_now
-from edge.canvos.request import BuildRequest, Built, Waiting
+from edge.canvos.request import NEWEST, BuildRequest, Built, Waiting
 from edge.canvos.shell import Shell, last_line
 from edge.errors import EdgeError, HostError, PendingError
 from edge.images.builder import Props, Secret, open_shell
@@ -36,7 +36,7 @@ def create(props: Props, secret: Secret) -> Outputs:
 
 def diff(olds: Props, news: Props) -> bool:
     """Return whether what is asked for differs in something that decides what is made. Asks nobody, never raises."""
-    return bool(_asked(olds) != _asked(news) or olds.get("moved")) or (_pushes(news) and not _pushes(olds))
+    return bool(_settled(olds, news) != _asked(news) or olds.get("moved")) or (_pushes(news) and not _pushes(olds))
 
 
 def update(olds: Props, news: Props, secret: Secret) -> Outputs:  # noqa: ARG001  (the engine's signature)
@@ -125,6 +125,22 @@ def _outputs(built: Built, request: BuildRequest) -> Outputs:
         "on_builder": True,
         "moved": [],
     }
+
+
+def _settled(olds: Props, news: Props) -> Any:
+    """Return what was asked for; with the tag and the commit that came of it, where the settings name these by now.
+
+    So to pin what was built is no difference. Never raises.
+    """
+    asked, wanted, facts = _asked(olds), _asked(news), olds.get("facts")
+    if not isinstance(asked, dict) or not isinstance(wanted, dict) or not isinstance(facts, Mapping):
+        return asked
+    if asked.get("tag") == NEWEST != wanted.get("tag"):
+        asked["tag"] = facts.get("canvos_tag")
+    if "commit" in wanted and "commit" not in asked:
+        asked["commit"] = facts.get("canvos_commit")
+        asked.pop("repository", None)
+    return asked
 
 
 def _asked(props: Props) -> Any:

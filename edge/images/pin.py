@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -14,7 +14,7 @@ from edge.findings import Finding
 from edge.images.agree import disagreements
 from edge.images.facts import ImageFacts
 from edge.images.known import exported_image
-from edge.settings.release import Canvos, load
+from edge.settings.release import Canvos, Release, load
 
 
 def pin_image(name: str, file: Path, root: Path) -> dict[str, str]:
@@ -37,6 +37,7 @@ def pin_image(name: str, file: Path, root: Path) -> dict[str, str]:
         findings.append(
             Finding(str(file), image.image, "has no ISO", "Run `pulumi up` for the build stack to its end.")
         )
+    findings += _kinds_of_before(release, image, str(file))
     if findings:
         raise SettingsError(findings)
     path = root / "releases" / f"{name}.yaml"
@@ -49,6 +50,15 @@ def pin_image(name: str, file: Path, root: Path) -> dict[str, str]:
     path.write_bytes(text.encode("utf-8"))
     load(name, root)
     return values
+
+
+def _kinds_of_before(release: Release, image: ImageFacts, where: str) -> Iterator[Finding]:
+    """Yield the ISOs that a release records of an earlier build and this image has not: they would pass for its own."""
+    recorded = release.canvos.isos.by_kind() if release.canvos else {}
+    for kind in sorted(set(recorded) - set(image.isos)):
+        problem = f"has no ISO of kind {kind}, and the release records one of an earlier build"
+        remedy = f"Add {kind} to `kinds` of the build and run it, or remove `canvos.isos.{kind}` from the release."
+        yield Finding(where, image.image, problem, remedy)
 
 
 def _sources(canvos: Canvos | None) -> Canvos | None:

@@ -126,6 +126,16 @@ def test_to_push_what_was_not_pushed_is_a_difference_and_builds_nothing(world: W
     assert not any("setsid" in script and "jobs/build" in script for script in world.ran)
 
 
+@pytest.mark.row("B3", "C3")
+@pytest.mark.parametrize("tag", ["v4.5.15", "newest"])
+def test_to_pin_what_was_built_is_no_difference(world: World, tag: str) -> None:
+    olds = finished(props(world, tag=tag))
+    commit = olds["facts"]["canvos_commit"]
+    assert not build.diff(olds, props(world, tag="v4.5.15", commit=commit))
+    assert build.diff(olds, props(world, tag="v4.5.15", commit="c" * 40)), "another commit"
+    assert build.diff(olds, props(world, tag="v4.5.14", commit=commit)), "another tag"
+
+
 def test_a_pinned_commit_is_the_same_wherever_it_comes_from(world: World) -> None:
     pinned = {"commit": "c" * 40}
     assert not build.diff(

@@ -239,6 +239,17 @@ def test_the_image_of_each_source(tmp_path: Path) -> None:
     assert (image_of(plain, tmp_path), image_reference(plain)) == (None, "")
 
 
+@pytest.mark.row("B11", "C3")
+def test_an_iso_of_an_earlier_build_does_not_stay_in_the_release(project: Path) -> None:
+    pin_image("r-1", project / "facts.json", project)
+    before = text_of(project)
+    newer = replace(FACTS, image_digest=f"sha256:{OTHER}", isos={"poweroff": ISOS["poweroff"]})
+    (project / "facts.json").write_text(json.dumps({"image": newer.to_dict()}))
+    with pytest.raises(SettingsError, match=r"has no ISO of kind reboot.*remove `canvos\.isos\.reboot`"):
+        pin_image("r-1", project / "facts.json", project)
+    assert text_of(project) == before
+
+
 def test_an_appliance_that_leaves_needs_no_image_any_more(tmp_path: Path) -> None:
     settings = load_site(
         tmp_path, mixed(put("hosts.plant-b.state", "retired"), put("hosts.plant-c.state", "lost")), release=PINNED
