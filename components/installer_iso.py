@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,11 +48,14 @@ def upload(
     Nothing is uploaded before the image is built and judged: what is uploaded is known only then.
     """
     made: list[dict[str, Input[Any]]] = []
+    places = Counter((one.datacenter, one.datastore) for one in datastores)
     for datastore in datastores:
-        vcenter = vcenters[vcenter_of(datastore, vcenters)]
+        name = vcenter_of(datastore, vcenters)
+        vcenter = vcenters[name]
+        alone = places[datastore.datacenter, datastore.datastore] == 1
         for kind in image.kinds:
             iso = InstallerIso(
-                names.child(image._name, _role(kind, vcenter, datastore)),
+                names.child(image._name, _role(kind, datastore, "" if alone else name)),
                 _props(image, kind, datastore, vcenter),
                 ResourceOptions.merge(opts, ResourceOptions(hooks=hooks.building())),
             )
@@ -67,9 +71,13 @@ def upload(
     return Output.all(facts=image.facts, files=made).apply(lambda all_: with_files(all_["facts"], all_["files"]))
 
 
-def _role(kind: str, vcenter: Vcenter, datastore: IsoDatastore) -> str:
-    """Return a role word of its own for each datastore: names that differ in a sign only must not meet."""
-    place = f"{vcenter.server}/{datastore.datacenter}/{datastore.datastore}"
+def _role(kind: str, datastore: IsoDatastore, vcenter: str) -> str:
+    """Return a role word of its own for each datastore: names that differ in a sign only must not meet.
+
+    Where a vCenter is and what the settings call it have no part in it, unless two have a datastore of this name: under
+    another name the same file would belong to a new resource, and be deleted with the old one.
+    """
+    place = f"{vcenter}/{datastore.datacenter}/{datastore.datastore}"
     plain = re.sub(r"[^A-Za-z0-9]+", "-", datastore.datastore).strip("-")
     return f"iso-{kind}-{plain}-{hashlib.sha256(place.encode()).hexdigest()[:6]}"
 

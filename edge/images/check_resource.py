@@ -26,7 +26,10 @@ def create(props: Props, secret: Secret) -> Outputs:
     with media.opened(props["vcenter"], secret, text(props, "host")) as live:
         found = live.file_size(text(props, "datacenter"), place)
     where = f"edge host {text(props, 'host')}"
-    again = "let the stack that builds the image upload it again, and see `python -m edgectl images list`"
+    again = (
+        "run `pulumi refresh` and `pulumi up` of the stack that builds the image, which uploads what is missing; see "
+        "`python -m edgectl images list`"
+    )
     if found is None:
         raise VcenterError(f"its installer ISO {place} is not there.", remedy=again, where=where)
     if (size and found != size) or not found:

@@ -76,10 +76,29 @@ class TestBuildStack:
 
     def test_names_are_a_part_of_the_state(self, tmp_path: Path) -> None:
         assert sorted(one.name for one in built(tmp_path).resources) == [
-            "image", "image-image", "image-image-build", "image-image-iso-poweroff-ssd-1-29cbdc",
-            "image-image-iso-poweroff-ssd-1-797d67", "image-image-iso-reboot-ssd-1-29cbdc",
-            "image-image-iso-reboot-ssd-1-797d67",
+            "image", "image-image", "image-image-build", "image-image-iso-poweroff-ssd-1-1e6eff",
+            "image-image-iso-poweroff-ssd-1-8f8e11", "image-image-iso-reboot-ssd-1-1e6eff",
+            "image-image-iso-reboot-ssd-1-8f8e11",
         ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "vcenters",
+        [{"main": {**VCENTERS["main"], "server": "vc.example:443"}}, {"other": VCENTERS["main"]}],
+        ids=["another spelling", "another name in the settings"],
+    )
+    def test_the_same_vcenter_written_another_way_keeps_its_isos(self, tmp_path: Path, vcenters: object) -> None:
+        """A resource of another name would find the file there, and the old one would delete it."""
+        before = {one.name for one in built(tmp_path / "a").resources}
+        assert {one.name for one in built(tmp_path / "b", vcenters=vcenters).resources} == before
+
+    def test_datastores_of_one_name_in_two_vcenters(self, tmp_path: Path) -> None:
+        vcenters = {**VCENTERS, "other": {**VCENTERS["main"], "server": "other.example"}}
+        place = {"datacenter": "DC1", "datastore": "ssd-1"}
+        datastores = [{**place, "vcenter": "main"}, {**place, "vcenter": "other"}]
+        isos = [
+            one for one in built(tmp_path, vcenters=vcenters, datastores=datastores).resources if one.type == ISO_TYPE
+        ]
+        assert len({one.name for one in isos}) == len(isos) == 4
 
     def test_the_inputs_of_the_build(self, tmp_path: Path) -> None:
         made = built(tmp_path).get("image-image-build", BUILD_TYPE)
