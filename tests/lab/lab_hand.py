@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from lab.client import LabClient
 from lab.paths import CHECKOUT, LabPaths
@@ -58,15 +59,15 @@ class LabHand:
             check=False,
         )
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start `python -m lab` with these words and return the process."""
+    def start(self, *words: str, output: IO[bytes] | int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+        """Start `python -m lab` with these words and return the process; what it says goes to `output` at once."""
         return subprocess.Popen(
             [sys.executable, "-m", "lab", *words],
             cwd=CHECKOUT,
-            env=self.environment,
+            env={**self.environment, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
 
     def ok(self, *words: str) -> str:
