@@ -92,6 +92,19 @@ def program(lab: LabHand, change: Change | None = None, seconds: float = RUN_SEC
     return told(lab.run(*words, timeout=seconds))
 
 
+def program_through(lab: LabHand, words: str, relief: Callable[[], object]) -> Told:
+    """Run the program on the existing machines, and call `relief` when it says `words`, however long it takes until then."""
+    said = lab.paths.root / "changed" / "said"
+    said.parent.mkdir(exist_ok=True)
+    with said.open("wb") as output, lab.start("up", "--stack-file", stack_file(lab), output=output) as running:
+        try:
+            until(lambda: words in said.read_text("utf-8"), RUN_SECONDS, f"a run that says {words!r}")
+        finally:
+            relief()
+        code = running.wait(RUN_SECONDS)
+    return Told(code, said.read_text("utf-8"))
+
+
 def told(done: subprocess.CompletedProcess[str]) -> Told:
     """Return what a command of the lab told."""
     return Told(done.returncode, done.stdout + done.stderr)

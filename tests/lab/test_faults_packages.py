@@ -5,11 +5,10 @@ Nothing is put right on the host between two of these tests, so the last one sho
 
 from __future__ import annotations
 
-import threading
 import time
 
 import pytest
-from fault_hand import HOSTS, health, inside, owned_by_nobody, program, renew, tree
+from fault_hand import HOSTS, health, inside, owned_by_nobody, program, program_through, renew, tree
 from lab_hand import LabHand
 
 pytestmark = [pytest.mark.lab, pytest.mark.fault]
@@ -126,14 +125,7 @@ def test_package_locks_that_somebody_holds(lab: LabHand) -> None:
     """The run says for whom it waits, goes on when the lock is free, and takes the host of this module to Healthy."""
     renew(lab, HOST)
     lab.client.fault("apt-lock", HOST)
-    timer = threading.Timer(20, lambda: lab.client.fault("apt-lock", HOST, on=False))
-    timer.start()
-    try:
-        told = program(lab).green()
-    finally:
-        timer.cancel()
-        lab.client.clear_faults()
-    assert "waiting for unattended-upgr" in told.text
+    program_through(lab, "waiting for unattended-upgr", lab.client.clear_faults).green()
 
 
 @pytest.mark.row("A21")

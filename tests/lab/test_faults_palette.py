@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_hand import (
-    HOSTS,
-    RUN_SECONDS,
-    Told,
-    health,
-    inside,
-    owned_by_nobody,
-    program,
-    records,
-    renew,
-    stack_file,
-)
+from fault_hand import HOSTS, health, inside, owned_by_nobody, program, program_through, records, renew
 from lab_hand import LabHand, until
 
 pytestmark = [pytest.mark.lab, pytest.mark.fault]
@@ -48,18 +36,10 @@ def test_some_refused_requests_are_repeated(lab: LabHand, fault: str) -> None:
 
 
 @pytest.mark.row("A21")
-def test_a_palette_that_is_away_for_a_while_is_waited_for(lab: LabHand, tmp_path: Path) -> None:
+def test_a_palette_that_is_away_for_a_while_is_waited_for(lab: LabHand) -> None:
     boots = {host: inside(lab, host, "cat /proc/sys/kernel/random/boot_id") for host in HOSTS}
-    said = tmp_path / "said"
     lab.client.fault("palette-down")
-    with said.open("wb") as output, lab.start("up", "--stack-file", stack_file(lab), output=output) as running:
-        try:
-            # Until it waits, however long the checks before it take.
-            until(lambda: "pending" in said.read_text("utf-8"), RUN_SECONDS, "a host that waits for Palette")
-        finally:
-            lab.client.clear_faults()
-        code = running.wait(RUN_SECONDS)
-    Told(code, said.read_text("utf-8")).green()
+    program_through(lab, "pending", lab.client.clear_faults).green()
     assert {host: inside(lab, host, "cat /proc/sys/kernel/random/boot_id") for host in HOSTS} == boots
 
 
