@@ -198,8 +198,10 @@ class ApplianceVmHost(ApplianceHost):
         host, made = self._args.host, self.made
         inputs: dict[str, Input[object]] = {
             "host": host.name,
+            "owner": self._args.settings.owner,
             "generation": host.generation,
             **self._place(),
+            "store": self._vm.datastore or "",
             "place": made.apply(lambda one: one.iso_place),
             "size": made.apply(lambda one: one.iso_size),
             "sha256": made.apply(lambda one: one.iso_sha256),

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edge.appliance import boot, iso_file
+from edge.appliance import iso_file
+from edge.appliance.own_iso import left_over, own_isos, remove
 from edge.registration.values import changed, stored, text
 from edge.vcenter import media
 
@@ -33,12 +34,12 @@ def create(props: Props, secret: Secret) -> Outputs:
     with media.opened(props["vcenter"], secret, text(props, "host")) as live:
         # A medium that somebody else has put in is his own affair.
         if place:
-            boot.remove(live, uuid, datacenter, place)
+            remove(live, uuid, datacenter, place, host=text(props, "host"))
         view = live.vm(uuid)
         if view is not None:
             # What killed runs have left, in a drive or beside the VM's own files; each holds a token.
-            for other in sorted({*boot.own_isos(view), *boot.left_over(live, datacenter, view)}):
-                boot.remove(live, uuid, datacenter, other)
+            for other in sorted({*own_isos(view), *left_over(live, datacenter, view)}):
+                remove(live, uuid, datacenter, other, host=text(props, "host"))
     return {**_kept(props), "removed": place}
 
 

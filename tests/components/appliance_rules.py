@@ -184,7 +184,10 @@ def _inputs(recording: Recording) -> list[str]:
     ours = {"host": VM, "generation": 1, "datacenter": "LAB"}
     installed = {**ours, "epoch": "0123456789abcdef", "uuid": f"{VM}-vm-id"}
     expected: list[tuple[Registration, dict[str, Any]]] = [
-        (check, {**ours, "place": place, "size": 1048576, "sha256": "a1" * 32}),
+        (
+            check,
+            {**ours, "owner": "edge-hosts.lab", "store": "ssd-1", "place": place, "size": 1048576, "sha256": "a1" * 32},
+        ),
         (boot, {**installed, "owner": "edge-hosts.lab", "installer": place}),
         (media, {**installed, "mode": "vm", "site_iso": "[of-the-recording] vm/edge-hosts-cidata.iso"}),
         (file, {"host": BARE, "generation": 1, "epoch": "0123456789abcdef", "folder": ".edge/isos/lab"}),
