@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.appliance import boot
+from edge.appliance import boot, own_iso
 from edge.appliance import media as media_logic
 from edge.appliance.userdata import core_digest
 from edge.errors import EdgeError, HostError, PendingError
@@ -424,6 +424,33 @@ def test_what_a_kill_left_with_an_earlier_vm_is_deleted_by_the_next_one(world: W
     assert others.keys() <= world.data.keys(), "another owner's VM of this name may be at its first boot"
     assert outs["site_iso"] in world.data
     assert world.one.registered == "e2"
+
+
+@pytest.mark.row("B14")
+def test_a_slow_vcenter_is_left_after_each_change_and_never_in_vain(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_iso, "LOOK_SECONDS", -1.0)
+    world.data |= dict.fromkeys([f"[ssd-1] a/edge-hosts-cidata-{number}.iso" for number in range(2)], b"old")
+    world.install_ends()
+    changes = []
+    for _ in range(6):
+        world.calls.clear()
+        try:
+            boot.create(inputs(), secret)
+        except PendingError:
+            changes.append([call for call in world.calls if call not in ("vm", "files")])
+        else:
+            break
+    assert changes == [["put_file", "set_drives"], ["delete_file"], ["delete_file"]]
+    is_running(world)
+
+
+def test_a_delete_is_not_cut_off_because_nobody_repeats_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    outs = until_done(world, lambda: boot.create(inputs(), secret))
+    monkeypatch.setattr(own_iso, "LOOK_SECONDS", -1.0)
+    boot.delete(outs, secret)
+    assert world.tokens == []
 
 
 def test_read_asks_nobody(world: World) -> None:

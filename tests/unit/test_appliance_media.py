@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from edge.appliance import media as logic
+from edge.appliance import own_iso
 from edge.errors import HostError, PendingError
 from edge.images import check_resource
 from edge.vcenter.errors import VcenterError
@@ -67,6 +68,26 @@ def test_a_file_that_is_locked_is_worth_another_look(world: World) -> None:
         logic.create(of_vm(), secret)
     world.before = lambda _call: None
     assert logic.create(of_vm(), secret)["removed"] == OWN
+
+
+@pytest.mark.row("B14")
+def test_a_slow_vcenter_is_left_after_each_change_and_every_look_brings_it_further(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_iso, "LOOK_SECONDS", -1.0)
+    world.data["[ssd-1] a/edge-hosts-cidata-ffffffffffff-e0.iso"] = b"old"
+    changes = []
+    for _ in range(6):
+        world.calls.clear()
+        try:
+            logic.create(of_vm(), secret)
+        except PendingError as error:
+            assert str(error).startswith("pending: edge host a: ")
+            changes.append([call for call in world.calls if call not in ("vm", "files")])
+        else:
+            break
+    assert changes == [["set_drives"], ["delete_file"], ["delete_file"]]
+    assert (world.tokens, world.one.drives) == ([], ["", ""])
 
 
 def test_differences_of_the_media(world: World) -> None:
