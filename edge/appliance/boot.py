@@ -5,6 +5,9 @@ is put in, the disk comes first in boot order, and the VM is marked with the id 
 switched on. The mark is what a run finds that comes after a killed one: a VM with the mark of this registration is never
 given a medium that installs, and one that runs is left alone. The order makes a loop impossible: at no moment is a VM
 switched on here that still has the installer in a drive.
+
+Others may do that: the provider switches a VM on whose size it changes, also one that is installed and off. Such a VM boots
+its disk without its own ISO, and that was its first boot. It looks like one that installs itself, so it is named, and waited for.
 """
 
 from __future__ import annotations
@@ -38,6 +41,13 @@ _INSTALLING = (
     "look at its console: the installer names a medium whose files do not match their checksums, or a disk that it cannot"
     " use; an installer without `poweroff` stops at its end and waits"
 )
+# Another one than the installer on the console.
+_SPENT = (
+    "if its console shows the installed system instead, that was switched on before its own ISO was in the drive (as by a change"
+    " of its CPUs, memory or disk), and has had its first boot, at which alone the ISO is read: switching it off does not help"
+)
+# A VM is switched on when it is made; later than this it was somebody else, or the provider after a change.
+_AGAIN_SECONDS = 600.0
 
 
 def create(props: Props, secret: Secret) -> Outputs:
@@ -117,9 +127,13 @@ def _still_installing(view: VmView, props: Props) -> None:
     host, installer = text(props, "host"), text(props, "installer")
     if installer in view.drives:
         began = _BEGAN.setdefault(view.uuid, time.monotonic())
-        minutes = int((time.monotonic() - began) // 60)
-        words = f"edge host {host} installs itself from {installer} (watched for {minutes} min)."
-        remedy = f"{_INSTALLING}; when the cause is removed, {made_anew(props)}"
+        watched = f"watched for {int((time.monotonic() - began) // 60)} min"
+        remedy = f"{_INSTALLING}; {_SPENT}. When the cause is removed, or the first boot is spent, {made_anew(props)}"
+        words = f"edge host {host} installs itself from {installer} ({watched})."
+        if view.started_after > _AGAIN_SECONDS:
+            after = f"{int(view.started_after // 60)} min after it was made"
+            words = f"edge host {host} was switched on {after}, with {installer} still in a drive ({watched})."
+            remedy = f"{_SPENT}: {made_anew(props)}. If it shows the installer, wait: it installs itself again"
         raise PendingError(words, remedy=remedy, where=host)
     raise _wrong(
         host,

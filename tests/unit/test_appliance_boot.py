@@ -224,6 +224,38 @@ def test_what_no_waiting_changes_is_one_error(world: World) -> None:
     assert not world.tokens, "nothing was uploaded for any of them"
 
 
+@pytest.mark.row("B14")
+def test_a_vm_that_was_switched_on_before_it_had_its_own_iso_is_named_with_what_helps(world: World) -> None:
+    """As the provider does when a changed size reaches a VM that is installed and off."""
+    world.install_ends()
+    world.one.order = ("disk",)
+    world.boot(world.one)
+    assert (world.one.first_boot, world.one.registered) == (False, "")
+    with pytest.raises(PendingError) as caught:
+        boot.create(inputs(), secret)
+    assert "if its console shows the installed system instead" in str(caught.value), (
+        "also where the times are not known"
+    )
+    world.one.started_after = 1210.0
+    with pytest.raises(PendingError) as caught:
+        boot.create(inputs(), secret)
+    said = str(caught.value)
+    assert f"a was switched on 20 min after it was made, with {INSTALLER} still in a drive (watched for 0 min)" in said
+    assert "has had its first boot" in said
+    assert "switching it off does not help: write `generation: 2` at the host" in said
+    assert "If it shows the installer, wait" in said
+    # Why it does not help: the next boot is not the first one, and its own ISO is not read.
+    world.one.power = "off"
+    boot.create(inputs(), secret)
+    assert (world.one.boots, world.one.registered) == (2, "")
+
+
+def test_a_vm_is_not_accused_for_the_minutes_in_which_it_is_made(world: World) -> None:
+    world.one.started_after = 90.0
+    with pytest.raises(PendingError, match=r"^pending: edge host a installs itself"):
+        boot.create(inputs(), secret)
+
+
 def test_a_person_who_took_the_medium_out_says_by_switching_off_that_it_is_installed(world: World) -> None:
     world.one.drives = ["", ""]
     world.install_ends()
