@@ -88,7 +88,9 @@ def _link(host: str, role: str, link: Registration, needs: set[str], *, protect:
         yield "has options of a resource that is replaced"
     # What lasts a minute or two hours is followed as a build is.
     following = "edge-hosts-building" if role == "boot" else "edge-hosts-pending"
-    wanted = () if role in ("vm", "checks") else (following,)
+    # Only advised: the first login to a VM shows whether it has read its own ISO.
+    logins = ("edge-hosts-login-advice",) if role == "checks" and host == VM else ()
+    wanted = logins if role in ("vm", "checks") else (following,)
     if link.on_error != wanted:
         yield f"has the error hooks {link.on_error}"
     limit = TIMEOUTS.get(role)
