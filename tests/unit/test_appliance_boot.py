@@ -384,7 +384,7 @@ def test_what_fails_for_good_leaves_no_token_behind(world: World, call: str) -> 
     with pytest.raises(VcenterError, match=rf"^vCenter vc: {call} is not allowed\. Remedy: give the privilege$"):
         boot.create(inputs(), secret)
     assert world.tokens == []
-    assert not boot.own_isos(world.one.view()), "a drive with a file that is gone would be a first boot without it"
+    assert not own_iso.own_isos(world.one.view()), "a drive with a file that is gone would be a first boot without it"
     calm(world)
     until_done(world, lambda: boot.create(inputs(), secret))
     is_running(world)
