@@ -147,9 +147,10 @@ def _first_boot(live: VsphereMedia, view: VmView, props: Props) -> Outputs:
     ends, host = look_ends(), text(props, "host")
     place, datacenter = place_of(view, props), text(props, "datacenter")
     wanted = _drives(view, place, props)
-    ready = view.marks.get(MARK) == text(props, "epoch") and list(view.drives) == wanted
+    marked = view.marks.get(MARK) == text(props, "epoch")
+    ready = marked and list(view.drives) == wanted and view.boot_order == BOOT_DISK_FIRST
     with _else_taken_away(live, view.uuid, props, place):
-        if not ready or view.boot_order != BOOT_DISK_FIRST:
+        if not ready:
             # Written whether it is there or not: an upload that was cut off leaves half a file of the same name.
             live.put_file(datacenter, place, site_iso(text(props, "user_data")))
             live.set_drives(view.uuid, wanted, BOOT_DISK_FIRST, {MARK: text(props, "epoch")})
@@ -157,6 +158,8 @@ def _first_boot(live: VsphereMedia, view: VmView, props: Props) -> Outputs:
         for other in left_over(live, datacenter, view, props=props, wanted=place):
             live.delete_file(datacenter, other)
             in_time(ends, host, "what earlier runs have left is deleted; it is switched on next")
+        if not ready:
+            in_time(ends, host, "it is switched on next")
         live.power_on(view.uuid)
     return {**_kept(props), "site_iso": place, "site_digest": core_digest(text(props, "user_data"))}
 
