@@ -15,7 +15,8 @@ Props = dict[str, Input[object]]
 class InstallerIsoCheck(Resource, module="edge", name="InstallerIsoCheck"):
     """Looks whether an installer ISO lies where the image says (`place`, `[datastore] path`), with its size.
 
-    Fails with one error before there is a VM. Delete does nothing: the ISO belongs to the build.
+    Fails with one error before there is a VM. Delete leaves that ISO to the build; after the VM has gone, it removes what the
+    host's own ISOs have left on the datastore of its VMs (`store`).
     """
 
     place: Output[str]

@@ -4,6 +4,7 @@ Both kinds freeze what they are installed from, get the same user-data, and are 
 made, installed and booted by the program; a bare-metal machine is booted by somebody, and awaited by its id.
 """
 
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -19,6 +20,7 @@ from components.login import authorized_keys
 from components.remote_step import HostChecks
 from components.vm_parts import HOST_KEY_SEED, frozen
 from edge.appliance.by_hand import announcement, media_facts
+from edge.appliance.first_login import advice
 from edge.appliance.made import as_made, waits
 from edge.appliance.userdata import core_digest, site_file
 from edge.network import NetworkFacts
@@ -53,8 +55,14 @@ class ApplianceHost(EdgeHost):
         return as_made(self._args.host, given["made"])
 
     def _checks(self, *, after: list[pulumi.Resource], first_boot: bool) -> HostChecks:
+        """Return the checks; those at a first boot are the first to notice that the host's own ISO was not read."""
+        host = self._args.host
         checks: HostChecks = self._step(
-            HostChecks, self._checks_values(made=self.made), after=after, first_boot=first_boot
+            HostChecks,
+            self._checks_values(made=self.made),
+            after=after,
+            first_boot=first_boot,
+            advice=partial(advice, host.name, host.generation) if first_boot else None,
         )
         return checks
 
@@ -198,8 +206,10 @@ class ApplianceVmHost(ApplianceHost):
         host, made = self._args.host, self.made
         inputs: dict[str, Input[object]] = {
             "host": host.name,
+            "owner": self._args.settings.owner,
             "generation": host.generation,
             **self._place(),
+            "store": self._vm.datastore or "",
             "place": made.apply(lambda one: one.iso_place),
             "size": made.apply(lambda one: one.iso_size),
             "sha256": made.apply(lambda one: one.iso_sha256),

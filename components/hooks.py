@@ -6,7 +6,7 @@ is an `asyncio.sleep`: a blocking sleep would make all hosts wait in line. Delet
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Optional
 
 import pulumi
@@ -22,13 +22,21 @@ LOGIN_SOON_SECONDS = 90.0
 LOGIN_AFTER_FIRST_BOOT_SECONDS = 600.0
 LOGIN_AFTER_REBOOT_SECONDS = 1800.0
 
+# From an error to what to do about it, "" where nothing better is known than what the error says.
+Advice = Callable[[str], str]
+
 
 def _repeat(
-    limit: Callable[[ErrorHookArgs], float], *, logins: bool, building: bool = False
+    limit: Callable[[ErrorHookArgs], float],
+    *,
+    logins: bool,
+    building: bool = False,
+    advice: Optional[Mapping[str, Advice]] = None,
 ) -> Callable[[ErrorHookArgs], Awaitable[bool]]:
     """Return a hook function that sleeps and answers yes while `edge.waiting.decide` says so.
 
-    What is `building` may take seconds or an hour: its pauses grow, and what it waits for is shown.
+    What is `building` may take seconds or an hour: its pauses grow, and what it waits for is shown. `advice`, by the name of
+    the resource, is told when it is not repeated any more.
     """
 
     began: dict[tuple[str, str], float] = {}
@@ -39,6 +47,7 @@ def _repeat(
         elapsed = time.monotonic() - began.setdefault((args.urn, args.name), time.monotonic())
         wait = decide(args.errors, limit(args), logins=logins, elapsed=elapsed, growing=building)
         if wait is None:
+            _advise(args, advice or {})
             return False
         if building:
             words = args.errors[0].partition(PendingError.PREFIX)[2].splitlines()[0]
@@ -47,6 +56,14 @@ def _repeat(
         return True
 
     return repeat
+
+
+def _advise(args: ErrorHookArgs, advice: Mapping[str, Advice]) -> None:
+    """Say what to do beside the words of a provider that is not ours, which have no remedy."""
+    given = advice.get(args.name)
+    said = given(args.errors[0]) if given and args.errors else ""
+    if said:
+        pulumi.log.warn(f"{args.name}: {said}.")
 
 
 def _pending_limit(args: ErrorHookArgs) -> float:
@@ -59,13 +76,15 @@ class Hooks:
 
     def __init__(self) -> None:
         self._made: dict[str, ErrorHook] = {}
+        self._advice: dict[str, Advice] = {}
 
     def _binding(
         self, name: str, limit: Callable[[ErrorHookArgs], float], *, logins: bool = False, building: bool = False
     ) -> ResourceHookBinding:
         hook = self._made.get(name)
         if hook is None:
-            hook = self._made[name] = pulumi.ErrorHook(name, _repeat(limit, logins=logins, building=building))
+            repeat = _repeat(limit, logins=logins, building=building, advice=self._advice)
+            hook = self._made[name] = pulumi.ErrorHook(name, repeat)
         return ResourceHookBinding(on_error=[hook])
 
     def pending(self) -> ResourceHookBinding:
@@ -76,15 +95,27 @@ class Hooks:
         """Return the binding that follows a build or an upload, until the `timeout` input has passed."""
         return self._binding("edge-hosts-building", _pending_limit, building=True)
 
-    def login(self, *, jump_host: bool, after_reboot: bool, first_boot: bool = False) -> Optional[ResourceHookBinding]:
-        """Return the binding of a remote step, None where nothing of it is ever repeated.
+    def login(
+        self,
+        *,
+        jump_host: bool,
+        after_reboot: bool,
+        first_boot: bool = False,
+        advised: Optional[tuple[str, Advice]] = None,
+    ) -> Optional[ResourceHookBinding]:
+        """Return the binding of a remote step, None where nothing of it is ever repeated and there is no advice.
 
         The command provider repeats a refused login by itself, but behind a jump host it repeats the handshake on one
         socket, which cannot succeed. There the whole command is repeated, if no login had happened. After a reboot the
-        step itself may say "pending": it has started a failed installer again.
+        step itself may say "pending": it has started a failed installer again. `advised` is the name of the resource, and
+        what follows its failure.
         """
+        if advised is not None:
+            self._advice[advised[0]] = advised[1]
         if not jump_host:
-            return self.pending() if after_reboot else None
+            if after_reboot:
+                return self.pending()
+            return self._binding("edge-hosts-login-advice", lambda _args: 0.0) if advised is not None else None
         if after_reboot:
             limit = LOGIN_AFTER_REBOOT_SECONDS
             return self._binding("edge-hosts-login-after-reboot", lambda _args: limit, logins=True)

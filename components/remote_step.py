@@ -13,7 +13,7 @@ from pulumi import Output, Resource, ResourceOptions
 from pulumi_command import remote
 
 from components import names
-from components.hooks import Hooks
+from components.hooks import Advice, Hooks
 from components.login import Login
 from edge.steps import Step, bundle, login_command
 
@@ -25,7 +25,7 @@ class RemoteStep(remote.Command):
     """A step of the chain of one host, as a `command:remote:Command`.
 
     `report` is the step's standard output, whose last line is its JSON report. It is a secret output where the step
-    handles secrets.
+    handles secrets. `advice` is what to do when it fails, beside what the provider or the step says.
     """
 
     step: ClassVar[Step]
@@ -46,11 +46,12 @@ class RemoteStep(remote.Command):
         protect: bool = False,
         retain_on_delete: bool = False,
         first_boot: bool = False,
+        advice: Optional[Advice] = None,
     ) -> None:
-        step = self.step
+        step, name = self.step, names.child(host, self.role)
         command = login_command("run")
         super().__init__(
-            names.child(host, self.role),
+            name,
             opts=ResourceOptions(
                 parent=parent,
                 depends_on=list(depends_on),
@@ -58,7 +59,10 @@ class RemoteStep(remote.Command):
                 retain_on_delete=retain_on_delete,
                 additional_secret_outputs=["stdout", "stderr"] if self.has_secrets else None,
                 hooks=hooks.login(
-                    jump_host=login.behind_jump_host, after_reboot=self.after_reboot, first_boot=first_boot
+                    jump_host=login.behind_jump_host,
+                    after_reboot=self.after_reboot,
+                    first_boot=first_boot,
+                    advised=None if advice is None else (name, advice),
                 ),
             ),
             connection=login.connection(after_reboot=self.after_reboot, first_boot=first_boot),

@@ -5,20 +5,26 @@ is put in, the disk comes first in boot order, and the VM is marked with the id 
 switched on. The mark is what a run finds that comes after a killed one: a VM with the mark of this registration is never
 given a medium that installs, and one that runs is left alone. The order makes a loop impossible: at no moment is a VM
 switched on here that still has the installer in a drive.
+
+Others may do that: the provider switches a VM on whose size it changes, also one that is installed and off. Such a VM boots
+its disk without its own ISO, and that was its first boot. It looks like one that installs itself, so it is named, and waited for.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from edge.appliance.anew import made_anew
+from edge.appliance.own_iso import in_time, left_over, look_ends, own_isos, place_of, remove
 from edge.appliance.userdata import core_digest
-from edge.errors import HostError, PendingError
+from edge.errors import EdgeError, HostError, PendingError
 from edge.registration.values import changed, stored, text
-from edge.site_iso import content_digest, site_iso
+from edge.site_iso import site_iso
 from edge.vcenter import media
+from edge.vcenter.errors import AwayError
 from edge.vcenter.media import BOOT_DISK_FIRST, VmView, VsphereMedia
 from edge.vcenter.model import REGISTRATION_KEY
 
@@ -28,10 +34,6 @@ Secret = Callable[[str], str | None]
 
 # The mark says for which registration the VM was prepared.
 MARK = REGISTRATION_KEY
-_SHORT = 12
-_PREFIX = "edge-hosts-cidata-"
-# A look ends within some two seconds: a step that would begin later than this is left to the next one.
-_LOOK_SECONDS = 0.8
 _BEGAN: dict[str, float] = {}
 _IDENTITY = ("host", "owner", "generation", "uuid", "epoch")
 _STORED = (*_IDENTITY, "vcenter", "datacenter")
@@ -39,6 +41,13 @@ _INSTALLING = (
     "look at its console: the installer names a medium whose files do not match their checksums, or a disk that it cannot"
     " use; an installer without `poweroff` stops at its end and waits"
 )
+# Another one than the installer on the console.
+_SPENT = (
+    "if its console shows the installed system instead, that was switched on before its own ISO was in the drive (as by a change"
+    " of its CPUs, memory or disk), and has had its first boot, at which alone the ISO is read: switching it off does not help"
+)
+# A VM is switched on when it is made; later than this it was somebody else, or the provider after a change.
+_AGAIN_SECONDS = 600.0
 
 
 def create(props: Props, secret: Secret) -> Outputs:
@@ -81,30 +90,11 @@ def delete(props: Props, secret: Secret) -> None:
         return
     try:
         with media.opened(props["vcenter"], secret, host) as live:
-            remove(live, text(props, "uuid"), text(props, "datacenter"), place)
+            remove(live, text(props, "uuid"), text(props, "datacenter"), place, host=host)
     except PendingError as error:
         # The engine does not repeat a delete.
         problem = error.message.removeprefix(PendingError.PREFIX)
         raise _wrong(host, problem, f"run the same command again; {error.remedy or 'vCenter is at work'}") from None
-
-
-def remove(live: VsphereMedia, uuid: str, datacenter: str, place: str) -> None:
-    """Take an ISO out of the drives of a VM and delete it. A drive that holds another one is left alone."""
-    view = live.vm(uuid)
-    if view is not None and place in view.drives:
-        live.set_drives(view.uuid, ["" if iso == place else iso for iso in view.drives])
-    live.delete_file(datacenter, place)
-
-
-def own_isos(view: VmView) -> list[str]:
-    """Return the ISOs in the drives of a VM that this module has put there."""
-    return [iso for iso in view.drives if _name(iso).startswith(_PREFIX)]
-
-
-def left_over(live: VsphereMedia, datacenter: str, view: VmView, wanted: str = "") -> list[str]:
-    """Return the hosts' own ISOs in the folder of a VM that are not `wanted`: killed runs leave them."""
-    names = (name for name in live.files(datacenter, view.folder) if name.startswith(_PREFIX))
-    return sorted(place for name in names if (place := _inside(view.folder, name)) != wanted)
 
 
 def _kept(props: Props) -> Outputs:
@@ -137,9 +127,13 @@ def _still_installing(view: VmView, props: Props) -> None:
     host, installer = text(props, "host"), text(props, "installer")
     if installer in view.drives:
         began = _BEGAN.setdefault(view.uuid, time.monotonic())
-        minutes = int((time.monotonic() - began) // 60)
-        words = f"edge host {host} installs itself from {installer} (watched for {minutes} min)."
-        remedy = f"{_INSTALLING}; when the cause is removed, {made_anew(props)}"
+        watched = f"watched for {int((time.monotonic() - began) // 60)} min"
+        remedy = f"{_INSTALLING}; {_SPENT}. When the cause is removed, or the first boot is spent, {made_anew(props)}"
+        words = f"edge host {host} installs itself from {installer} ({watched})."
+        if view.started_after > _AGAIN_SECONDS:
+            after = f"{int(view.started_after // 60)} min after it was made"
+            words = f"edge host {host} was switched on {after}, with {installer} still in a drive ({watched})."
+            remedy = f"{_SPENT}: {made_anew(props)}. If it shows the installer, wait: it installs itself again"
         raise PendingError(words, remedy=remedy, where=host)
     raise _wrong(
         host,
@@ -150,25 +144,53 @@ def _still_installing(view: VmView, props: Props) -> None:
 
 def _first_boot(live: VsphereMedia, view: VmView, props: Props) -> Outputs:
     """Prepare a VM that is off, and switch it on. Each step is found done when it is repeated."""
-    ends, host = time.monotonic() + _LOOK_SECONDS, text(props, "host")
-    place, datacenter = _place(view, props), text(props, "datacenter")
+    ends, host = look_ends(), text(props, "host")
+    place, datacenter = place_of(view, props), text(props, "datacenter")
     wanted = _drives(view, place, props)
-    ready = view.marks.get(MARK) == text(props, "epoch") and list(view.drives) == wanted
-    if not ready or view.boot_order != BOOT_DISK_FIRST:
-        # Written whether it is there or not: an upload that was cut off leaves half a file of the same name.
-        live.put_file(datacenter, place, site_iso(text(props, "user_data")))
-        live.set_drives(view.uuid, wanted, BOOT_DISK_FIRST, {MARK: text(props, "epoch")})
-        _in_time(ends, host, "its drives are changed; it is cleaned up and switched on next")
-    for other in left_over(live, datacenter, view, place):
-        live.delete_file(datacenter, other)
-    _in_time(ends, host, "it is switched on next")
-    live.power_on(view.uuid)
+    marked = view.marks.get(MARK) == text(props, "epoch")
+    ready = marked and list(view.drives) == wanted and view.boot_order == BOOT_DISK_FIRST
+    with _else_taken_away(live, view.uuid, props, place):
+        if not ready:
+            # Written whether it is there or not: an upload that was cut off leaves half a file of the same name.
+            live.put_file(datacenter, place, site_iso(text(props, "user_data")))
+            live.set_drives(view.uuid, wanted, BOOT_DISK_FIRST, {MARK: text(props, "epoch")})
+            in_time(ends, host, "its drives are changed; it is cleaned up and switched on next")
+        for other in left_over(live, datacenter, view, props=props, wanted=place):
+            live.delete_file(datacenter, other)
+            in_time(ends, host, "what earlier runs have left is deleted; it is switched on next")
+        if not ready:
+            in_time(ends, host, "it is switched on next")
+        live.power_on(view.uuid)
     return {**_kept(props), "site_iso": place, "site_digest": core_digest(text(props, "user_data"))}
 
 
-def _in_time(ends: float, host: str, words: str) -> None:
-    if time.monotonic() > ends:
-        raise PendingError(f"edge host {host}: {words}.", where=host)
+@contextmanager
+def _else_taken_away(live: VsphereMedia, uuid: str, props: Props, place: str) -> Iterator[None]:
+    """Delete the host's own ISO when a step fails for good. There are no outputs then, so nobody would delete it later."""
+    try:
+        yield
+    except (PendingError, AwayError):
+        raise  # The next look goes on from here.
+    except EdgeError as error:
+        problem = _taken_away(live, uuid, props, place)
+        if not problem:
+            raise
+        first = f"{error.where}: {error.message}" if error.where else error.message
+        remedy = f"{error.remedy}; if the host is given up then, delete that file in the vCenter".lstrip("; ")
+        words = f"{first} Its own ISO, which holds the registration token, still lies at {place} ({problem})."
+        raise _wrong(text(props, "host"), words, remedy) from None
+
+
+def _taken_away(live: VsphereMedia, uuid: str, props: Props, place: str) -> str:
+    """Take the ISO out of a VM that is off, and delete it; return why that was not done, "" when it was."""
+    try:
+        view = live.vm(uuid)
+        if view is not None and view.power != "off":
+            return "the VM is on by now"
+        remove(live, uuid, text(props, "datacenter"), place, host=text(props, "host"))
+    except EdgeError as error:
+        return error.message.removeprefix(PendingError.PREFIX).rstrip(".")
+    return ""
 
 
 def _drives(view: VmView, place: str, props: Props) -> list[str]:
@@ -182,20 +204,6 @@ def _drives(view: VmView, place: str, props: Props) -> list[str]:
     return [place if number == at else "" if number == 0 else iso for number, iso in enumerate(kept)]
 
 
-def _place(view: VmView, props: Props) -> str:
-    """Return where the host's own ISO lies: in the VM's own folder, which every kind of datastore has."""
-    digest = content_digest(text(props, "user_data"))[:_SHORT]
-    return _inside(view.folder, f"{_PREFIX}{digest}.iso")
-
-
-def _inside(folder: str, name: str) -> str:
-    return f"{folder} {name}" if folder.endswith("]") else f"{folder}/{name}"
-
-
-def _name(place: str) -> str:
-    return place.rpartition("/")[2].rpartition("] ")[2]
-
-
 def _done(props: Props, view: VmView) -> Outputs:
     """Return the outputs of a VM that runs with the mark: what is in its drive, not what would be put there now.
 
@@ -203,7 +211,7 @@ def _done(props: Props, view: VmView) -> Outputs:
     """
     _BEGAN.pop(view.uuid, None)
     own = own_isos(view)
-    known = _place(view, props) in own
+    known = place_of(view, props) in own
     digest = core_digest(text(props, "user_data")) if known else ""
     return {**_kept(props), "site_iso": own[0] if own else "", "site_digest": digest}
 

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edge.appliance import boot, iso_file
+from edge.appliance import iso_file
+from edge.appliance.own_iso import in_time, left_over, look_ends, own_isos, remove
 from edge.registration.values import changed, stored, text
 from edge.vcenter import media
+from edge.vcenter.media import VsphereMedia
 
 Props = Mapping[str, Any]
 Outputs = dict[str, Any]
@@ -28,18 +30,9 @@ def create(props: Props, secret: Secret) -> Outputs:
     if text(props, "mode") == BARE:
         iso_file.forget(Path(text(props, "path")), text(props, "host"))
         return {**_kept(props), "removed": text(props, "path")}
-    place = text(props, "site_iso")
-    uuid, datacenter = text(props, "uuid"), text(props, "datacenter")
     with media.opened(props["vcenter"], secret, text(props, "host")) as live:
-        # A medium that somebody else has put in is his own affair.
-        if place:
-            boot.remove(live, uuid, datacenter, place)
-        view = live.vm(uuid)
-        if view is not None:
-            # What killed runs have left, in a drive or beside the VM's own files; each holds a token.
-            for other in sorted({*boot.own_isos(view), *boot.left_over(live, datacenter, view)}):
-                boot.remove(live, uuid, datacenter, other)
-    return {**_kept(props), "removed": place}
+        _taken_out(live, props, look_ends())
+    return {**_kept(props), "removed": text(props, "site_iso")}
 
 
 def diff(olds: Props, news: Props) -> list[str]:
@@ -59,6 +52,21 @@ def read(props: Props, _secret: Secret) -> Outputs | None:
 
 def delete(_props: Props, _secret: Secret) -> None:
     """Do nothing: there is nothing left."""
+
+
+def _taken_out(live: VsphereMedia, props: Props, ends: float) -> None:
+    """Remove the ISO, and what killed runs have left in a drive or beside the VM's own files; each holds a token.
+
+    A medium that somebody else has put in is his own affair. One is removed in every look, however slow the vCenter is.
+    """
+    host, uuid, datacenter = text(props, "host"), text(props, "uuid"), text(props, "datacenter")
+    view, place = live.vm(uuid), text(props, "site_iso")
+    found = sorted({*own_isos(view), *left_over(live, datacenter, view)}) if view is not None else []
+    for one in found:
+        remove(live, uuid, datacenter, one, host=host, ends=ends)
+        in_time(ends, host, "one of its own ISOs is deleted; what else there is of them goes next")
+    if place and place not in found:
+        remove(live, uuid, datacenter, place, host=host, ends=ends)
 
 
 def _kept(props: Props) -> Outputs:

@@ -2,6 +2,9 @@
 
 A site only uses ISOs; the build stack made and owns them. A vCenter does not tell the digest of a file, so its size is
 compared; the digest was compared when the file was uploaded and read back.
+
+It is in the state before there is a VM, and is deleted after it. So its delete is what takes away the host's own ISO that a
+run has written and never got to delete: no other resource is left that could.
 """
 
 from __future__ import annotations
@@ -9,15 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from edge.appliance.own_iso import of_host
+from edge.errors import HostError, PendingError
 from edge.registration.values import changed, stored, text
 from edge.vcenter import media
-from edge.vcenter.errors import VcenterError
+from edge.vcenter.errors import AwayError, VcenterError
+from edge.vcenter.media import VsphereMedia
 
 Props = Mapping[str, Any]
 Outputs = dict[str, Any]
 Secret = Callable[[str], str | None]
 
-_STORED = ("name", "host", "generation", "vcenter", "datacenter", "place", "sha256", "size")
+_STORED = ("name", "host", "owner", "generation", "vcenter", "datacenter", "store", "place", "sha256", "size")
 
 
 def create(props: Props, secret: Secret) -> Outputs:
@@ -54,5 +60,30 @@ def read(props: Props, _secret: Secret) -> Outputs | None:
     return stored(props)
 
 
-def delete(_props: Props, _secret: Secret) -> None:
-    """Do nothing: the ISO belongs to the build."""
+def delete(props: Props, secret: Secret) -> None:
+    """Delete the host's own ISOs that its VMs have left behind; the installer's belongs to the build, and stays.
+
+    Raises HostError when one cannot be deleted. A state of before this was known names no datastore, and asks nobody.
+    """
+    host = text(props, "host")
+    if not text(props, "store"):
+        return
+    try:
+        with media.opened(props["vcenter"], secret, host) as live:
+            for place in _left(live, props):
+                live.delete_file(text(props, "datacenter"), place)
+    except PendingError as error:
+        # The engine does not repeat a delete.
+        remedy = f"run the same command again; {error.remedy or 'vCenter is at work'}"
+        problem = error.message.removeprefix(PendingError.PREFIX)
+        raise HostError(problem, remedy=remedy, where=f"edge host {host}") from None
+
+
+def _left(live: VsphereMedia, props: Props) -> list[str]:
+    try:
+        return of_host(live, props)
+    except AwayError:
+        raise
+    except VcenterError:
+        # The datastore is gone, or is not to be seen any more: a host must be able to leave all the same.
+        return []

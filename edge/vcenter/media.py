@@ -68,7 +68,8 @@ def login_inputs(vcenter: Vcenter) -> dict[str, str]:
 class VmView:
     """A VM as it is now. `drives` are the ISO paths in its CD-ROM drives in order ("" = empty), `folder` is where its own
     files lie (`[datastore] folder`), `boot_order` is empty where nobody has set one. `marks` are the configuration keys
-    that begin with `edge-hosts.`: what this program has written on the VM itself."""
+    that begin with `edge-hosts.`: what this program has written on the VM itself. `started_after` are the seconds from its
+    making to the last time that it was switched on, 0 where that is not known."""
 
     uuid: str
     name: str
@@ -77,6 +78,7 @@ class VmView:
     boot_order: tuple[str, ...]
     folder: str
     marks: Mapping[str, str] = field(default_factory=dict)
+    started_after: float = 0.0
 
 
 @dataclass(frozen=True)

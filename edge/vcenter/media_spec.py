@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -15,7 +16,7 @@ from edge.vcenter.media import MARK_PREFIX, Power, VmView
 # What is asked of a VM.
 VM = (
     "name", "runtime.powerState", "config.hardware.device", "config.bootOptions", "config.extraConfig",
-    "config.files.vmPathName",
+    "config.files.vmPathName", "config.createDate", "runtime.bootTime",
 )  # fmt: skip
 _POWERS: Mapping[str, Power] = {"poweredOn": "on", "poweredOff": "off", "suspended": "suspended"}
 _PLACE = re.compile(r"\[([^\]]+)\] ?(.*)")
@@ -58,7 +59,17 @@ def view(uuid: str, got: Mapping[str, Any]) -> VmView:
         boot_order=boot_order(got.get("config.bootOptions")),
         folder=str(got.get("config.files.vmPathName") or "").rpartition("/")[0],
         marks=marks(got.get("config.extraConfig") or ()),
+        started_after=_seconds(got.get("config.createDate"), got.get("runtime.bootTime")),
     )
+
+
+def _seconds(made: object, started: object) -> float:
+    """Return the seconds between two moments, 0 where one is not known, as with an old host."""
+    if not isinstance(made, datetime) or not isinstance(started, datetime):
+        return 0.0
+    if (made.tzinfo is None) != (started.tzinfo is None):
+        return 0.0
+    return max(0.0, (started - made).total_seconds())
 
 
 def drives(devices: Iterable[Any]) -> list[Any]:

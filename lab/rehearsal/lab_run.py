@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
+from edge.appliance.first_login import advice
 from edge.program_config import program_config
 from edge.settings import StackSettings, load_stack
 from edgectl.check import wide_console
@@ -16,7 +18,7 @@ from lab.client import LabClient
 from lab.paths import LabPaths, shown
 from lab.rehearsal.runner import Rehearsal, rehearse, write_record
 from lab.rehearsal.view import Progress, closing_table
-from lab.rehearsal.words import explain
+from lab.rehearsal.words import Advice, explain
 
 API_KEY = "paletteApiKey"
 
@@ -65,15 +67,26 @@ class _without_agent:  # noqa: N801 - reads as a phrase where it is used
             os.environ["SSH_AUTH_SOCK"] = self._socket
 
 
+def _advice(settings: StackSettings) -> dict[str, Advice]:
+    """Return what to do about a failed login, by host, where that is another thing than usual: at appliance VMs."""
+    hosts = [settings.host_view(name) for name in settings.site.hosts]
+    return {
+        host.name: partial(advice, host.name, host.generation)
+        for host in hosts
+        if host.mode == "appliance" and host.vm is not None
+    }
+
+
 def report(screen: Console, settings: StackSettings, result: Rehearsal, progress: Progress, stack_file: Path) -> None:
     """Print the closing table, what failed and why, the warnings of the settings, and what to do next."""
     # `edgectl` knows nothing of a lab: it is told where the stack file lies.
     stack = f"{result.stack} --stack-file {shown(stack_file)}"
     addresses = {name: str(settings.host_view(name).address) for name in settings.site.hosts}
+    by_host = _advice(settings)
     screen.print(closing_table(result, progress, addresses))
     for event in progress.failures():
         role = Progress.role(event.name, event.parent)
-        words = explain(event.parent, role, event.error, progress.said(event.name), stack)
+        words = explain(event.parent, role, event.error, progress.said(event.name), stack, by_host)
         screen.print(words, style="red", markup=False, highlight=False, soft_wrap=True)
     for warning in settings.warnings:
         screen.print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)

@@ -8,7 +8,11 @@ here.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+# From an error to what to do about it.
+Advice = Callable[[str], str]
 
 _ROW = re.compile(r"^RED +(?P<id>\S+) (?P<title>.*?): seen (?P<seen>.*), expected (?P<expected>.*?); fix: (?P<fix>.*)$")
 _FAILED = re.compile(r"^(?:\w+: )?FAILED \((?P<code>\d+)\): (?P<seen>.*?)(?:\.? Fix: (?P<fix>.*))?$")
@@ -76,10 +80,13 @@ def first_words(error: str) -> str:
     return text[0][:160] if text else ""
 
 
-def troubles(error: str, said: list[str]) -> list[Trouble]:
-    """Return what is wrong: what the step said itself, else what its error means. Never empty."""
+def troubles(error: str, said: list[str], advice: Advice | None = None) -> list[Trouble]:
+    """Return what is wrong: what the step said itself, else what its error means. Never empty.
+
+    `advice` knows better what to do about a login to this host, or says "".
+    """
     own = [trouble for line in said if (trouble := _of_line(line)) is not None]
-    return own or [_of_error(error)]
+    return own or [_of_error(error, advice)]
 
 
 def causes(found: list[Trouble]) -> tuple[list[Trouble], list[Trouble]]:
@@ -97,9 +104,14 @@ def _only(trouble: Trouble, marks: list[str]) -> bool:
     return trouble.name.startswith("host.endpoints.") and all(any(mark in part for mark in marks) for part in parts)
 
 
-def explain(host: str, role: str, error: str, said: list[str], stack: str) -> str:
-    """Return the whole message about a failed step of a host: findings, remedies, and the command to look further."""
-    first, after = causes(troubles(error, said))
+def explain(
+    host: str, role: str, error: str, said: list[str], stack: str, advice: Mapping[str, Advice] | None = None
+) -> str:
+    """Return the whole message about a failed step of a host: findings, remedies, and the command to look further.
+
+    `advice` is by host, as for `troubles`.
+    """
+    first, after = causes(troubles(error, said, (advice or {}).get(host)))
     found = [line for trouble in first for line in trouble.lines()]
     if after:
         found.append(f"red with it: {', '.join(trouble.name.split()[0] for trouble in after)}")
@@ -128,13 +140,14 @@ def _of_line(line: str) -> Trouble | None:
     return Trouble(refused["seen"], refused["fix"]) if refused else None
 
 
-def _of_error(error: str) -> Trouble:
+def _of_error(error: str, advice: Advice | None) -> Trouble:
     text = plain(error)
     if remedy := _REMEDY.match(text):
         return Trouble(remedy["seen"].removeprefix("pending: "), remedy["fix"].rstrip("."))
     for words, meaning, fix in _LOGINS:
         if words in text:
             way = " (or its jump host)" if text.startswith("proxy: ") else ""
-            return Trouble(f"the host{way} {meaning} ({first_words(error)})", fix)
+            better = advice(text) if advice is not None else ""
+            return Trouble(f"the host{way} {meaning} ({first_words(error)})", better or fix)
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("{")]
     return Trouble(" ".join(lines[:6]) or "no words at all", "look further with the command below, then run again")

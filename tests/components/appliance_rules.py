@@ -88,7 +88,9 @@ def _link(host: str, role: str, link: Registration, needs: set[str], *, protect:
         yield "has options of a resource that is replaced"
     # What lasts a minute or two hours is followed as a build is.
     following = "edge-hosts-building" if role == "boot" else "edge-hosts-pending"
-    wanted = () if role in ("vm", "checks") else (following,)
+    # Only advised: the first login to a VM shows whether it has read its own ISO.
+    logins = ("edge-hosts-login-advice",) if role == "checks" and host == VM else ()
+    wanted = logins if role in ("vm", "checks") else (following,)
     if link.on_error != wanted:
         yield f"has the error hooks {link.on_error}"
     limit = TIMEOUTS.get(role)
@@ -184,7 +186,10 @@ def _inputs(recording: Recording) -> list[str]:
     ours = {"host": VM, "generation": 1, "datacenter": "LAB"}
     installed = {**ours, "epoch": "0123456789abcdef", "uuid": f"{VM}-vm-id"}
     expected: list[tuple[Registration, dict[str, Any]]] = [
-        (check, {**ours, "place": place, "size": 1048576, "sha256": "a1" * 32}),
+        (
+            check,
+            {**ours, "owner": "edge-hosts.lab", "store": "ssd-1", "place": place, "size": 1048576, "sha256": "a1" * 32},
+        ),
         (boot, {**installed, "owner": "edge-hosts.lab", "installer": place}),
         (media, {**installed, "mode": "vm", "site_iso": "[of-the-recording] vm/edge-hosts-cidata.iso"}),
         (file, {"host": BARE, "generation": 1, "epoch": "0123456789abcdef", "folder": ".edge/isos/lab"}),

@@ -15,6 +15,7 @@ BREAKS = {
     "the ISO looked for before the VM": (MACHINE, "depends_on=[check],", ""),
     "checks before the first boot": (HOST, "after=[self.boot], first_boot=True", "after=[self.claim], first_boot=True"),
     "the patience with a first boot": (HOST, "after=[self.boot], first_boot=True", "after=[self.boot], first_boot=False"),
+    "the advice about a first boot": (HOST, "advice=partial(advice, host.name, host.generation) if first_boot else None,", ""),
     "readiness before the checks": (HOST, "after=[self.checks, self.registration]", "after=[self.registration]"),
     "media taken out too early": (HOST, "self._dynamic(after=[self.healthy]))", "self._dynamic(after=[self.claim]))"),
     "a file deleted too early": (HOST, "after=[self.healthy, self.checks]", "after=[self.site_iso]"),

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from pyVmomi import vim
 
-from edge.appliance import boot
+from edge.appliance import boot, own_iso
 from edge.appliance import media as after
 from edge.errors import PendingError
 from edge.site_iso import read_site_iso
@@ -138,7 +138,7 @@ def test_a_medium_in_use_is_pending_and_deleted_when_it_is_free(vcenter: Vcenter
     with live_in(vcenter) as live:
         with pytest.raises(PendingError, match=r"installer\.iso is still in use.*take .* out of the drive"):
             live.delete_file("LAB", INSTALLER)
-        boot.remove(live, uuid_of(machine), "LAB", INSTALLER)
+        own_iso.remove(live, uuid_of(machine), "LAB", INSTALLER, host="m-locked")
         assert live.file_size("LAB", INSTALLER) is None
 
 

@@ -46,9 +46,11 @@ class Vm:
     first_boot: bool = True
     registered: str = ""
     power_ons: int = 0
+    started_after: float = 0.0
 
     def view(self) -> VmView:
-        return VmView(self.uuid, self.name, self.power, tuple(self.drives), self.order, self.folder, dict(self.marks))
+        drives, marks = tuple(self.drives), dict(self.marks)
+        return VmView(self.uuid, self.name, self.power, drives, self.order, self.folder, marks, self.started_after)
 
 
 @dataclass

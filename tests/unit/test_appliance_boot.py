@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.appliance import boot
+from edge.appliance import boot, own_iso
 from edge.appliance import media as media_logic
 from edge.appliance.userdata import core_digest
 from edge.errors import EdgeError, HostError, PendingError
@@ -224,6 +224,38 @@ def test_what_no_waiting_changes_is_one_error(world: World) -> None:
     assert not world.tokens, "nothing was uploaded for any of them"
 
 
+@pytest.mark.row("B14")
+def test_a_vm_that_was_switched_on_before_it_had_its_own_iso_is_named_with_what_helps(world: World) -> None:
+    """As the provider does when a changed size reaches a VM that is installed and off."""
+    world.install_ends()
+    world.one.order = ("disk",)
+    world.boot(world.one)
+    assert (world.one.first_boot, world.one.registered) == (False, "")
+    with pytest.raises(PendingError) as caught:
+        boot.create(inputs(), secret)
+    assert "if its console shows the installed system instead" in str(caught.value), (
+        "also where the times are not known"
+    )
+    world.one.started_after = 1210.0
+    with pytest.raises(PendingError) as caught:
+        boot.create(inputs(), secret)
+    said = str(caught.value)
+    assert f"a was switched on 20 min after it was made, with {INSTALLER} still in a drive (watched for 0 min)" in said
+    assert "has had its first boot" in said
+    assert "switching it off does not help: write `generation: 2` at the host" in said
+    assert "If it shows the installer, wait" in said
+    # Why it does not help: the next boot is not the first one, and its own ISO is not read.
+    world.one.power = "off"
+    boot.create(inputs(), secret)
+    assert (world.one.boots, world.one.registered) == (2, "")
+
+
+def test_a_vm_is_not_accused_for_the_minutes_in_which_it_is_made(world: World) -> None:
+    world.one.started_after = 90.0
+    with pytest.raises(PendingError, match=r"^pending: edge host a installs itself"):
+        boot.create(inputs(), secret)
+
+
 def test_a_person_who_took_the_medium_out_says_by_switching_off_that_it_is_installed(world: World) -> None:
     world.one.drives = ["", ""]
     world.install_ends()
@@ -332,6 +364,125 @@ def test_a_new_machine_goes_the_whole_way_and_the_old_iso_is_deleted(world: Worl
     assert (vm.registered, vm.installs, made["uuid"]) == ("e2", 1, "u2")
     assert old not in world.data
     assert world.tokens == [made["site_iso"]]
+
+
+def failing(world: World, *calls: str) -> None:
+    """Let changes be refused for good, as without a privilege."""
+
+    def refused(call: str) -> None:
+        if call in calls:
+            raise VcenterError(f"{call} is not allowed.", remedy="give the privilege", where="vCenter vc")
+
+    world.before = refused
+
+
+@pytest.mark.row("B14")
+@pytest.mark.parametrize("call", ["set_drives", "power_on"])
+def test_what_fails_for_good_leaves_no_token_behind(world: World, call: str) -> None:
+    world.install_ends()
+    failing(world, call)
+    with pytest.raises(VcenterError, match=rf"^vCenter vc: {call} is not allowed\. Remedy: give the privilege$"):
+        boot.create(inputs(), secret)
+    assert world.tokens == []
+    assert not own_iso.own_isos(world.one.view()), "a drive with a file that is gone would be a first boot without it"
+    calm(world)
+    until_done(world, lambda: boot.create(inputs(), secret))
+    is_running(world)
+
+
+def test_half_an_upload_that_fails_is_deleted(world: World) -> None:
+    world.install_ends()
+
+    def full(call: str) -> None:
+        if call == "put_file":
+            raise VcenterError("the datastore is full.", remedy="make room")
+
+    world.after = full
+    with pytest.raises(VcenterError, match="full"):
+        boot.create(inputs(), secret)
+    assert world.tokens == []
+
+
+def test_a_token_that_cannot_be_taken_away_is_told_with_the_first_error(world: World) -> None:
+    world.install_ends()
+    failing(world, "set_drives", "delete_file")
+    with pytest.raises(HostError) as caught:
+        boot.create(inputs(), secret)
+    (left,) = world.tokens
+    assert str(caught.value) == (
+        "edge host a: vCenter vc: set_drives is not allowed. Its own ISO, which holds the registration token, still lies at"
+        f" {left} (delete_file is not allowed). Remedy: give the privilege; if the host is given up then, delete that file in"
+        " the vCenter"
+    )
+
+
+def test_an_error_after_the_vm_came_on_touches_nothing(world: World) -> None:
+    world.install_ends()
+
+    def told_late(call: str) -> None:
+        if call == "power_on":
+            raise VcenterError("powering on failed.")
+
+    world.after = told_late
+    with pytest.raises(HostError, match=r"powering on failed\. Its own ISO.*the VM is on by now"):
+        boot.create(inputs(), secret)
+    calm(world)
+    boot.create(inputs(), secret)
+    is_running(world)
+
+
+def next_vm(world: World, folder: str) -> dict[str, object]:
+    """Take the VM away and let the next generation install itself, in the folder that a vCenter gives it."""
+    world.vms = {UUID: Vm(folder=folder)}
+    world.install_ends()
+    return inputs(epoch="e2", generation=2.0)
+
+
+@pytest.mark.row("B14")
+@pytest.mark.parametrize("at", range(2))
+def test_what_a_kill_left_with_an_earlier_vm_is_deleted_by_the_next_one(world: World, at: int) -> None:
+    world.install_ends()
+    killing(world, at, after=True)
+    cut(world, lambda: boot.create(inputs(), secret))
+    (left,) = world.tokens
+    assert left.startswith("[ssd-1] a/")
+    others = dict.fromkeys(
+        ["[ssd-1] a/edge-hosts-cidata-0123abcd-e1.iso", "[ssd-1] a/a.log", "[ssd-1] a_2/x.iso"], b"x"
+    )
+    world.data |= others
+    news = next_vm(world, "[ssd-1] a_1")
+    outs = until_done(world, lambda: boot.create(news, secret))
+    assert left not in world.data
+    assert others.keys() <= world.data.keys(), "another owner's VM of this name may be at its first boot"
+    assert outs["site_iso"] in world.data
+    assert world.one.registered == "e2"
+
+
+@pytest.mark.row("B14")
+def test_a_slow_vcenter_is_left_after_each_change_and_never_in_vain(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_iso, "LOOK_SECONDS", -1.0)
+    world.data |= dict.fromkeys([f"[ssd-1] a/edge-hosts-cidata-{number}.iso" for number in range(2)], b"old")
+    world.install_ends()
+    changes = []
+    for _ in range(6):
+        world.calls.clear()
+        try:
+            boot.create(inputs(), secret)
+        except PendingError:
+            changes.append([call for call in world.calls if call not in ("vm", "files")])
+        else:
+            break
+    assert changes == [["put_file", "set_drives"], ["delete_file"], ["delete_file"]]
+    is_running(world)
+
+
+def test_a_delete_is_not_cut_off_because_nobody_repeats_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    outs = until_done(world, lambda: boot.create(inputs(), secret))
+    monkeypatch.setattr(own_iso, "LOOK_SECONDS", -1.0)
+    boot.delete(outs, secret)
+    assert world.tokens == []
 
 
 def test_read_asks_nobody(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -72,6 +73,18 @@ def test_a_vm_is_read_as_it_is() -> None:
     assert view.boot_order == BOOT_DISK_FIRST, "two disks are one word"
     assert view.marks == {"edge-hosts.owner": "o"}
     assert media_spec.view("u", {"name": "a"}).drives == ()
+
+
+def test_how_long_after_its_making_a_vm_was_switched_on() -> None:
+    made = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def after(created: object, started: object) -> float:
+        got = {"config.createDate": created, "runtime.bootTime": started}
+        return media_spec.view("u", got).started_after
+
+    assert after(made, made + timedelta(minutes=20)) == 1200.0
+    assert after(made, made - timedelta(minutes=1)) == 0.0, "two clocks"
+    assert after(made, None) == after(None, made) == after(made, datetime(2026, 1, 1, 1)) == 0.0
 
 
 @pytest.mark.parametrize("text", ["a.iso", "[] a.iso", "datastore a.iso"])

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from edge.settings import load_stack
+from lab.rehearsal.lab_run import _advice
 from lab.rehearsal.words import explain, first_words, troubles
+
+ROOT = Path(__file__).resolve().parents[2]
 
 COMMAND = "sh -c 'exec bash -s -- run'"
 RED = f'CommandFailedError: Process exited with status 10: running "{COMMAND}":\nRED host.cpu.minimum'
@@ -62,6 +68,21 @@ def test_the_words_of_the_provider_are_explained(words: str, meaning: str) -> No
     assert trouble.fix
     assert ("jump host" in trouble.seen) == words.startswith("proxy: ")
     assert COMMAND not in trouble.seen
+
+
+@pytest.mark.row("B14", "B15")
+def test_the_login_to_an_appliance_vm_has_a_remedy_of_its_own() -> None:
+    by_host = _advice(load_stack("lab", ROOT))
+    assert set(by_host) == {"appliance"}, "bare metal is healthy before anybody logs in"
+    error = "CommandFailedError: after 61 failed attempts: ssh: handshake failed: ssh: host key mismatch"
+    text = explain("appliance", "checks", error, [], "lab", by_host)
+    assert "  the host shows another host key than the pinned one" in text
+    assert "fix: if appliance was never healthy" in text
+    assert "write `generation: 2` at the host" in text
+    assert "correct `hostKey`" not in text
+    assert "correct `hostKey`" in explain("bare", "checks", error, [], "lab", by_host)
+    refused = "CommandFailedError: after 61 failed attempts: dial tcp 10.0.0.1:22: connect: connection refused"
+    assert "fix: start sshd" in explain("appliance", "checks", refused, [], "lab", by_host)
 
 
 @pytest.mark.row("A3")
