@@ -86,6 +86,10 @@ def _one(site: Site, view: HostSettings, host: HostBase) -> Iterator[Finding]:
         if host.adopt is not None:
             problem = "cannot be: an appliance is installed from an image, which erases the machine"
             yield Finding(f"{where}.adopt", host.adopt, problem, "Remove it, or write `mode: agent`.")
+        if host.static_network is not None:
+            problem = "is given for an appliance VM, whose adapter the program puts in and names"
+            remedy = "Remove it, and write `gateway` and `nameservers` below `vsphere`, of the site or of the host."
+            yield Finding(f"{where}.staticNetwork", None, problem, remedy)
         return
     if isinstance(host, ExistingHost) and host.host_key is not None:
         problem = "is given for an appliance, whose host key the program derives"

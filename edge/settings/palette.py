@@ -177,7 +177,9 @@ class Palette(Model):
     vip_skip: Switch = Field(default=False, description="True switches kube-vip off (`stylus.vip.skip`).")
     users: Users = Field(default={}, description="Users that the agent makes on the hosts.")
     static_network: StaticNetwork | None = Field(
-        default=None, description="Interface, gateway and DNS that Palette sets; needs `staticIp` in `manages`."
+        default=None,
+        description="Interface, gateway and DNS that Palette sets; needs `staticIp` in `manages`. An appliance VM has its"
+        " own, from `vsphere`.",
     )
     registry_credentials: RegistryCredentials | None = Field(
         default=None, description="Login at a private image registry."

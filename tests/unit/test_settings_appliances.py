@@ -11,6 +11,7 @@ import pytest
 
 from edge.settings import BuiltImage, GivenImage, StackImage
 from edge.stages import STAGES, Stage
+from edge.userdata import APPLIANCE_NIC, static_network
 from tests.unit.image_stacks import BUILT, CANVOS, FROM_STACK, GIVEN, PINNED, STATIC, Change, mixed
 from tests.unit.settings_helpers import DIGEST, HOST_KEY, OTHER_KEY, VCENTER, drop, levels, load, project, put, refused
 
@@ -280,6 +281,29 @@ def test_bare_metal_has_a_static_network_or_says_that_it_has_not(tmp_path: Path)
 def test_a_static_network_of_an_agent_host_still_needs_its_manager(tmp_path: Path) -> None:
     raw = mixed(put("hosts.plant-a.staticNetwork", STATIC))
     assert list(refused(tmp_path, raw, release=PINNED)) == ["site.palette.manages"]
+
+
+@pytest.mark.row("A16", "B14")
+def test_an_appliance_vm_keeps_its_adapter_and_gateway_whatever_the_site_says_of_others(tmp_path: Path) -> None:
+    other = {**STATIC, "gateway": "10.200.0.9", "nameserver": "10.200.0.9"}
+    sitewide = [put("palette.staticNetwork", other), put("palette.manages", ["staticIp"])]
+    settings = load(tmp_path, mixed(*sitewide, drop("hosts.plant-c.staticNetwork")), release=PINNED)
+    plain = load(tmp_path, mixed(), release=PINNED)
+    machine = settings.host_view("plant-b")
+    assert static_network(machine) == static_network(plain.host_view("plant-b"))
+    assert machine.vm is not None
+    network = static_network(machine)
+    assert network is not None
+    assert (network.interface, network.gateway) == (APPLIANCE_NIC, machine.vm.gateway)
+    for name in ("plant-a", "plant-c"):
+        theirs = static_network(settings.host_view(name))
+        assert theirs is not None and (theirs.interface, str(theirs.gateway)) == ("eno1", "10.200.0.9")
+
+
+def test_a_static_network_is_not_written_at_an_appliance_vm(tmp_path: Path) -> None:
+    findings = refused(tmp_path, mixed(put("hosts.plant-b.staticNetwork", STATIC)), release=PINNED)
+    assert list(findings) == ["site.hosts.plant-b.staticNetwork"]
+    assert "`gateway` and `nameservers` below `vsphere`" in findings["site.hosts.plant-b.staticNetwork"].remedy
 
 
 @pytest.mark.row("B17")
