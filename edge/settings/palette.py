@@ -6,9 +6,9 @@ import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
-from edge.settings.access import LoginName, NamedSecret, SecretRef
+from edge.settings.access import LoginName, NamedSecret, SecretRef, with_named_secrets
 from edge.settings.base import Model, not_text, refuse
 from edge.settings.certificates import Certificate
 from edge.settings.scalars import Address, DnsName, PublicKey, Switch, TagText, Text, WebUrl, one_line, tag_text
@@ -184,7 +184,7 @@ class Palette(Model):
     registry_credentials: RegistryCredentials | None = Field(
         default=None, description="Login at a private image registry."
     )
-    user_data_extra: dict[str, Any] = Field(
+    user_data_extra: Annotated[dict[str, Any], AfterValidator(with_named_secrets)] = Field(
         default={},
         description="More keys of the installer reference, merged into the user-data. {secret: NAME} is filled in;"
         " fixed parts are refused.",
