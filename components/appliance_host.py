@@ -242,7 +242,7 @@ class ApplianceVmHost(ApplianceHost):
 
 
 class ApplianceBareHost(ApplianceHost):
-    """Claim, registration, the host's own ISO as a file, healthy (somebody boots the machine), checks, the file deleted.
+    """Claim, registration, the host's own ISO as a file, healthy (somebody boots the machine); then checks, the file deleted.
 
     `by_hand` is what that person needs; it is known before the host is healthy.
     """
@@ -289,7 +289,9 @@ class ApplianceBareHost(ApplianceHost):
     def _media(self) -> ApplianceMedia:
         inputs: dict[str, Input[object]] = {**self._taken_out("bare"), "path": self.site_iso.path}
         name = names.child(self._args.host.name, "media")
-        return ApplianceMedia(name, inputs, self._dynamic(after=[self.healthy, self.checks]))
+        # Not after the checks: while the file is waited for, it follows the settings, and this machine has read it.
+        opts = self._dynamic(after=[self.healthy])
+        return ApplianceMedia(name, inputs, opts)
 
     def _media_facts(self) -> Output[dict[str, Any]]:
         return self.by_hand.apply(lambda facts: {"media": facts})

@@ -46,10 +46,10 @@ class Logins:
         )
 
     def _host_key(self, host: HostSettings) -> str | None:
-        """Return the pinned host key: that of the settings, or the derived one of a virtual machine."""
-        if host.vm is None or host.host_key:
+        """Return the pinned host key: that of the settings, or the derived one of a machine that the program installs."""
+        if host.host_key or (host.vm is None and host.mode == "agent"):
             return host.host_key
-        from edge.vm.hostkey import derive  # sites without virtual machines need no key derivation
+        from edge.vm.hostkey import derive  # sites of existing machines alone need no key derivation
 
         seed = self._secrets.get(SEED_SECRET)
         return derive(seed, site=self._site, host=host.name, generation=host.generation).public

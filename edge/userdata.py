@@ -223,7 +223,7 @@ def static_network(host: HostSettings) -> StaticNetwork | None:
     """Return the static network that the agent is told: that of the settings, or an appliance VM's own.
 
     An appliance knows no guestinfo, so its network comes from here. Its interface has the name that belongs to the slot
-    in which the program puts the adapter.
+    in which the program puts the adapter. The settings give such a VM no other; what its machine was made with stays.
     """
     if host.static_network or host.vm is None or host.mode != "appliance":
         return host.static_network

@@ -2,7 +2,8 @@
 
 Somebody carries it to the machine, as virtual medium or on a stick. It holds the registration token and the host's private
 key: only its user may read it, and it is deleted when the host is healthy. A small file beside it says that the ISO is still
-waited for; without that, one that is missing was taken away on purpose, or was made where another machine runs the program.
+waited for, and by the digest of its user-data which one; without that, one that is missing was taken away on purpose, or was
+made where another machine runs the program. While it is waited for, what is corrected in the settings reaches it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from edge.appliance.anew import made_anew
 from edge.appliance.userdata import core_digest
 from edge.errors import HostError
 from edge.registration.values import changed, stored, text
-from edge.site_iso import site_iso
+from edge.site_iso import content_digest, site_iso
+from edge.userdata import HEADER
 
 Props = Mapping[str, Any]
 Outputs = dict[str, Any]
@@ -32,8 +34,9 @@ def create(props: Props, _secret: Secret) -> Outputs:
     data = site_iso(text(props, "user_data"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write(_mark(path), text(props, "epoch").encode())
+        # In this order: after a kill in between, the mark names another ISO, and the next run writes both again.
         _write(path, data)
+        _write(_mark(path), content_digest(text(props, "user_data")).encode())
     except OSError as error:
         where = f"edge host {text(props, 'host')}"
         raise HostError(
@@ -46,8 +49,12 @@ def create(props: Props, _secret: Secret) -> Outputs:
 
 
 def diff(olds: Props, news: Props) -> list[str]:
-    """Return what asks for an update: another generation, registration or place. A changed user-data alone is none."""
-    return changed(olds, news, _IDENTITY)
+    """Return what asks for an update: another generation, registration or place; another user-data while the ISO waits.
+
+    Never raises, asks nobody. For a machine that was healthy once, a changed user-data is none.
+    """
+    found = changed(olds, news, _IDENTITY)
+    return [*found, "user_data"] if _is_stale(text(olds, "path"), text(news, "user_data")) else found
 
 
 def update(olds: Props, news: Props, secret: Secret) -> Outputs:
@@ -92,6 +99,16 @@ def forget(path: Path, host: str) -> None:
         raise HostError(f"{path} is not its own ISO, and stays.", remedy="delete it by hand", where=f"edge host {host}")
     path.unlink(missing_ok=True)
     _mark(path).unlink(missing_ok=True)
+
+
+def _is_stale(path: str, user_data: str) -> bool:
+    """Return whether an ISO that is waited for is missing, or is not that of `user_data`, which may be unknown yet."""
+    if not path or not user_data.startswith(HEADER):
+        return False
+    try:
+        return _mark(Path(path)).read_text() != content_digest(user_data) or not Path(path).exists()
+    except (OSError, ValueError):
+        return False  # nobody waits for it here
 
 
 def _mark(path: Path) -> Path:

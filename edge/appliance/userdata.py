@@ -69,7 +69,7 @@ def site_file(
     data = userdata_of(
         host, settings, facts, token=token, epoch=epoch, machine_uuid=machine_uuid, secrets=secrets, first_steps=first
     )
-    if "install" in data:
+    if data.pop("install", None):
         remedy = "Write it as `install` of the image: what the installer does stands in the shared ISO."
         raise SettingsError([Finding("site.palette.userDataExtra.install", None, "is not read by a host", remedy)])
     return HEADER + dump(data)

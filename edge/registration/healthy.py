@@ -60,10 +60,15 @@ _NEVER_SEEN = (
     " `journalctl -u {unit}`; Palette itself reports no error for a wrong token or project"
 )
 
-# An appliance reads its own ISO at the first boot only, so what was missing then stays missing.
+# An appliance reads its own ISO at the first boot only, so what was missing or wrong then stays so.
 _APPLIANCE = (
     "look at its console whether it has booted from its disk, and whether its own ISO (volume cidata) was in a drive at that"
-    " first boot: it is read only then, so for a host that missed it {anew}. If it was there, "
+    " first boot: it is read only then. If it was there, {checked}. For a host that missed it, and after a correction of"
+    " token, project or proxy, {anew}"
+)
+_BARE_ANEW = (
+    "run `pulumi up` again, which writes that ISO anew as long as the host was never healthy, and install the machine again"
+    " with the new one; after a correction of its address or `staticNetwork`, {anew}"
 )
 
 _NO_PROJECT = "name `palette.project`, unless the registration token has a default project; "
@@ -158,9 +163,9 @@ def _judge(client: PaletteClient, record: EdgeHostRecord | None, inputs: Props) 
     if record is None:
         where = f" in project {client.project_word}" if client.project_word else ", and no project is set"
         remedy = _NEVER_SEEN if client.project_word else _NO_PROJECT + _NEVER_SEEN
-        if _is_appliance(inputs):
-            remedy = _APPLIANCE.format(anew=made_anew(inputs)) + remedy
         remedy = remedy.format(unit=_unit(inputs))
+        if _is_appliance(inputs):
+            remedy = _APPLIANCE.format(checked=remedy, anew=_anew(inputs))
         raise PendingError(f"edge host {host} has not registered yet{where}.", remedy=remedy + ".", where=host)
     identity = identity_of(record)
     if identity.epoch == text(inputs, "epoch"):
@@ -189,6 +194,12 @@ def _judge(client: PaletteClient, record: EdgeHostRecord | None, inputs: Props) 
 
 def _is_appliance(inputs: Props) -> bool:
     return flag(inputs, "appliance")
+
+
+def _anew(inputs: Props) -> str:
+    """Return what brings corrected settings to an appliance that has not registered; bare metal has no id of a machine."""
+    anew = made_anew(inputs)
+    return anew if text(inputs, "machine") else _BARE_ANEW.format(anew=anew)
 
 
 def _unit(inputs: Props) -> str:

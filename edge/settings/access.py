@@ -13,6 +13,7 @@ from edge.settings.certificates import Sources, path_below
 from edge.settings.scalars import HostKey, PublicKey, Text, Whole, address, dns_name, one_line, url
 
 _SECRET_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_NAMING = "Write the name of a top-level config key: a letter, then letters, digits, '-' or '_'"
 DEFAULT_KEY_SECRET = "sshPrivateKey"  # noqa: S105  (the name of a secret, not a secret)
 
 
@@ -21,7 +22,7 @@ def _secret_name(value: object) -> str:
     if not _SECRET_NAME.fullmatch(text):
         raise refuse(
             "is no name of a secret",
-            "Write the name of a top-level config key: a letter, then letters, digits, '-' or '_'",
+            _NAMING,
         )
     return text
 
@@ -32,6 +33,20 @@ class SecretRef(Model):
     secret: Annotated[str, BeforeValidator(_secret_name), WithJsonSchema({"type": "string"})] = Field(
         description="Name of a top-level secret of the stack, set with `pulumi config set --secret NAME`."
     )
+
+
+def with_named_secrets(value: Any, path: str = "") -> Any:
+    """Return a value as it is. Raises what a validator raises for a {secret: NAME} anywhere in it whose name is none."""
+    if isinstance(value, dict):
+        name = value.get("secret")
+        if set(value) == {"secret"} and isinstance(name, str) and not _SECRET_NAME.fullmatch(name):
+            raise refuse(f"has {{secret: ...}} without the name of a secret at {path.lstrip('.')}", _NAMING)
+        for key, inner in value.items():
+            with_named_secrets(inner, f"{path}.{key}")
+    elif isinstance(value, list | tuple):
+        for at, inner in enumerate(value):
+            with_named_secrets(inner, f"{path}[{at}]")
+    return value
 
 
 ONLY_NAMED = "must only name a secret"

@@ -86,6 +86,10 @@ def _one(site: Site, view: HostSettings, host: HostBase) -> Iterator[Finding]:
         if host.adopt is not None:
             problem = "cannot be: an appliance is installed from an image, which erases the machine"
             yield Finding(f"{where}.adopt", host.adopt, problem, "Remove it, or write `mode: agent`.")
+        if host.static_network is not None:
+            problem = "is given for an appliance VM, whose adapter the program puts in and names"
+            remedy = "Remove it, and write `gateway` and `nameservers` below `vsphere`, of the site or of the host."
+            yield Finding(f"{where}.staticNetwork", None, problem, remedy)
         return
     if isinstance(host, ExistingHost) and host.host_key is not None:
         problem = "is given for an appliance, whose host key the program derives"
@@ -176,10 +180,7 @@ def _given(
         where = f"{IMAGE}.isos.{kind}"
         if iso.sha256 == PLACEHOLDER:
             yield judge("image.checksum.placeholder", site.stage, f"{where}.sha256")
-        if iso.datastore is not None:
-            yield from vcenter_findings(iso.vcenter, site.vcenters, where)
-        for at, copy in enumerate(iso.copies):
-            yield from vcenter_findings(copy.vcenter, site.vcenters, f"{where}.copies[{at}]")
+    yield from _given_places(site, image)
     if "poweroff" in image.isos:
         places = image.isos["poweroff"].places
         there = {(vcenter_of(one, site.vcenters), one.datacenter or home or "") for one in places}
@@ -187,6 +188,25 @@ def _given(
         yield from _datacenters(site, appliances, there, f"{IMAGE}.isos.poweroff", remedy)
     if release and release.canvos:
         yield from _same_as_release(image, release)
+
+
+def _given_places(site: Site, image: GivenImage) -> Iterator[Finding]:
+    """Yield each place of a given ISO whose vCenter is not known."""
+    if not site.vcenters:
+        machines = any(isinstance(host, VsphereHost) for host in site.hosts.values())  # said for them already
+        if not machines and any(iso.places for iso in image.isos.values()):
+            remedy = (
+                "Add `vcenters: {main: {server: vcenter.example.com, user: edge-hosts@vsphere.local}}`, or remove"
+                " `datastore` and `copies` of the ISO: bare metal needs none."
+            )
+            yield Finding("site.vcenters", None, "is missing, but ISOs lie in datastores", remedy)
+        return
+    for kind, iso in image.isos.items():
+        where = f"{IMAGE}.isos.{kind}"
+        if iso.datastore is not None:
+            yield from vcenter_findings(iso.vcenter, site.vcenters, where)
+        for at, copy in enumerate(iso.copies):
+            yield from vcenter_findings(copy.vcenter, site.vcenters, f"{where}.copies[{at}]")
 
 
 def _same_as_release(image: GivenImage, release: Release) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ use instead; the merge itself only ever adds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from edge.findings import Finding
@@ -42,9 +42,47 @@ FIXED: Mapping[tuple[str, ...], str] = {
 }
 
 
+_NO_MAPPING, _LINES = "must be a mapping", "Write `key: value` lines below it, or remove it"
+_TAGS = ("stylus", "site", "tags")
+# What lies above parts of the program: another value than a mapping there would take their place.
+_ABOVE = sorted({path[:size] for path in (*FIXED, (*_TAGS, "")) for size in range(1, len(path))})
+_MISSING = object()
+
+
 def extra_findings(extra: Mapping[str, Any]) -> list[Finding]:
-    """Return what is wrong with the extra user-data: fixed parts, unknown roots, stages of a wrong shape, passwords."""
-    return [*_roots(extra), *_fixed(extra), *_tags(extra), *_stages(extra), *passwords(extra)]
+    """Return what is wrong with the extra user-data: fixed parts, what would replace parts of the program, unknown roots,
+    stages of a wrong shape, passwords.
+    """
+    return [*_roots(extra), *_above(extra), *_fixed(extra), *_tags(extra), *_stages(extra), *passwords(extra)]
+
+
+def twice_findings(extra: Mapping[str, Any], *, tags: Iterable[str], static: bool, skips: bool) -> list[Finding]:
+    """Return what the extra user-data says once more although the settings say it already, and only one can count.
+
+    `tags` are those of the settings; `static`: a host has a static network; `skips`: TLS is not verified.
+    """
+    site = ("stylus", "site")
+    both: dict[Path_, tuple[bool, str]] = {
+        (*site, "network", "nameserver"): (
+            static,
+            "`palette.staticNetwork`, or `vsphere.nameservers` of an appliance VM",
+        ),
+        (*site, "insecureSkipVerify"): (skips, "`palette.insecureSkipVerify`"),
+        **{(*_TAGS, tag): (True, "`tags` of the settings") for tag in tags},
+    }
+    return [
+        _finding(path, f"stands beside {other}", "Keep one of the two")
+        for path, (there, other) in both.items()
+        if there and _at(extra, path) is not _MISSING
+    ]
+
+
+def _at(extra: Mapping[str, Any], path: Path_) -> Any:
+    """Return the value at a path, `_MISSING` where there is none; a key without a value is there, too."""
+    here: Any = extra
+    for part in path:
+        here = here.get(part, _MISSING) if isinstance(here, Mapping) else _MISSING
+    return here
 
 
 def _finding(path: Path_, problem: str, remedy: str, value: object = None) -> Finding:
@@ -57,28 +95,38 @@ def _roots(extra: Mapping[str, Any]) -> Iterator[Finding]:
             near = nearest(root, ROOTS)
             hint = f"Did you mean `{near}`? Possible" if near else "Possible"
             yield _finding((root,), "is no part of the user-data", f"{hint} are {', '.join(ROOTS)}")
-        elif not isinstance(extra[root], Mapping):
-            yield _finding((root,), "must be a mapping", "Write `key: value` lines below it")
+        elif root == "stages" and not isinstance(extra[root], Mapping):
+            yield _finding((root,), _NO_MAPPING, _LINES)
+
+
+def _above(extra: Mapping[str, Any]) -> Iterator[Finding]:
+    for path in _ABOVE:
+        value = _at(extra, path)
+        if value is not _MISSING and (not isinstance(value, Mapping) or _is_secret(value)):
+            yield _finding(path, _NO_MAPPING, _LINES)
+
+
+def _is_secret(value: Mapping[str, Any]) -> bool:
+    """Return whether a mapping is {secret: NAME}, which becomes a text."""
+    return set(value) == {"secret"}
 
 
 def _fixed(extra: Mapping[str, Any]) -> Iterator[Finding]:
     for path, instead in FIXED.items():
-        here: Any = extra
-        for part in path:
-            here = here.get(part) if isinstance(here, Mapping) else None
-        if here is not None:
+        if _at(extra, path) is not _MISSING:
             yield _finding(path, "is a fixed part of the user-data", instead)
 
 
 def _tags(extra: Mapping[str, Any]) -> Iterator[Finding]:
-    stylus = extra.get("stylus")
-    site = stylus.get("site") if isinstance(stylus, Mapping) else None
-    tags = site.get("tags") if isinstance(site, Mapping) else None
+    tags = _at(extra, _TAGS)
     if isinstance(tags, Mapping):
         for key in tags:
             if str(key).startswith(RESERVED_TAGS):
-                path = ("stylus", "site", "tags", str(key))
-                yield _finding(path, "is a tag that the program sets itself", f"Choose a name without {RESERVED_TAGS}")
+                yield _finding(
+                    (*_TAGS, str(key)),
+                    "is a tag that the program sets itself",
+                    f"Choose a name without {RESERVED_TAGS}",
+                )
 
 
 def _stages(extra: Mapping[str, Any]) -> Iterator[Finding]:

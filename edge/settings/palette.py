@@ -6,9 +6,9 @@ import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
-from edge.settings.access import LoginName, NamedSecret, SecretRef
+from edge.settings.access import LoginName, NamedSecret, SecretRef, with_named_secrets
 from edge.settings.base import Model, not_text, refuse
 from edge.settings.certificates import Certificate
 from edge.settings.scalars import Address, DnsName, PublicKey, Switch, TagText, Text, WebUrl, one_line, tag_text
@@ -177,12 +177,14 @@ class Palette(Model):
     vip_skip: Switch = Field(default=False, description="True switches kube-vip off (`stylus.vip.skip`).")
     users: Users = Field(default={}, description="Users that the agent makes on the hosts.")
     static_network: StaticNetwork | None = Field(
-        default=None, description="Interface, gateway and DNS that Palette sets; needs `staticIp` in `manages`."
+        default=None,
+        description="Interface, gateway and DNS that Palette sets; needs `staticIp` in `manages`. An appliance VM has its"
+        " own, from `vsphere`.",
     )
     registry_credentials: RegistryCredentials | None = Field(
         default=None, description="Login at a private image registry."
     )
-    user_data_extra: dict[str, Any] = Field(
+    user_data_extra: Annotated[dict[str, Any], AfterValidator(with_named_secrets)] = Field(
         default={},
         description="More keys of the installer reference, merged into the user-data. {secret: NAME} is filled in;"
         " fixed parts are refused.",

@@ -270,7 +270,8 @@ def _fixed() -> str:
     lines = [
         "## More user-data: `palette.userDataExtra`\n",
         "Any key of the vendor's installer reference may stand there; mappings are merged, steps of a stage are appended."
-        " These parts are fixed:\n",
+        " What lies above a part of the program (`stylus.site`, `stylus.site.network`, `stylus.site.tags`, ...) must be a mapping,"
+        " and what the settings say cannot be said here once more. These parts are fixed:\n",
         "| part | instead |",
         "| --- | --- |",
     ]

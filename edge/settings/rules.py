@@ -11,7 +11,7 @@ from edge.network import NetworkFacts, network_rules
 from edge.settings.access import Ssh
 from edge.settings.appliance_rules import appliance_findings
 from edge.settings.aws_rules import aws_findings
-from edge.settings.extra import extra_findings
+from edge.settings.extra import extra_findings, twice_findings
 from edge.settings.hosts import ExistingHost
 from edge.settings.names import name_findings
 from edge.settings.network import GivenNetwork, ManagedNetwork
@@ -41,6 +41,7 @@ def site_findings(stack: str, project: str, site: Site, release: Release | None,
         *appliance_findings(site, views, release),
         *_fips(site, release),
         *extra_findings(site.palette.user_data_extra),
+        *_twice(site, views),
         *_stage(site, views),
         *(_release_stage(site, release) if release else ()),
         *_network(stack, project, site, release, region, views),
@@ -101,6 +102,15 @@ def _static_networks(site: Site, views: list[HostSettings]) -> Iterator[Finding]
             remedy = f"Write it with its prefix length, for example {host.address}/24."
             problem = "has no prefix length, which a static network needs"
             yield Finding(f"site.hosts.{host.name}.address", str(host.address), problem, remedy)
+
+
+def _twice(site: Site, views: list[HostSettings]) -> list[Finding]:
+    return twice_findings(
+        site.palette.user_data_extra,
+        tags=sorted({tag for host in views for tag in host.tags}),
+        static=any(host.static_network or (host.vm and host.mode == "appliance") for host in views),
+        skips=site.palette.insecure_skip_verify,
+    )
 
 
 def _fips(site: Site, release: Release | None) -> Iterator[Finding]:

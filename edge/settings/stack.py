@@ -146,13 +146,20 @@ def view(site: Site, name: str, release: Release | None = None) -> HostSettings:
         vmxnet3_nic=_first(host.vmxnet3_nic, site.vmxnet3_nic),
         tags={**site.palette.tags, **host.tags},
         users={**site.palette.users, **host.users},
-        static_network=_first(host.static_network, site.palette.static_network),
+        static_network=_static_network(site, host),
         fips=site.fips,
         made_from=_made_from(host),
         vm=vm_settings(site, name, release.vm_template if release else None),
         install_timeout=_first(host.install_timeout, site.install_timeout),
         value_secrets=frozenset(ref.secret for ref in _value_secrets(site, host).values()),
     )
+
+
+def _static_network(site: Site, host: ExistingHost | VsphereHost) -> StaticNetwork | None:
+    """Return the static network of the settings; an appliance VM has none of them, but its adapter and `vsphere`."""
+    if host.mode == "appliance" and isinstance(host, VsphereHost):
+        return None
+    return _first(host.static_network, site.palette.static_network)
 
 
 def _first(mine: T | None, theirs: T) -> T:

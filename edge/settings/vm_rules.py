@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edge.findings import Finding
 from edge.settings.hosts import VsphereHost
-from edge.settings.image import BuiltImage
+from edge.settings.image import BuiltImage, GivenImage
 from edge.settings.image_places import vcenters_of
 from edge.settings.logins import key_login_findings
 from edge.settings.release import Release
@@ -107,6 +107,8 @@ def _unused(site: Site, machines: list[Machine]) -> Iterator[Finding]:
     used = vcenters_in_use(site)
     if isinstance(site.image, BuiltImage):
         used |= vcenters_of(site.image.datastores, site.vcenters)
+    elif isinstance(site.image, GivenImage):
+        used |= vcenters_of([place for iso in site.image.isos.values() for place in iso.places], site.vcenters)
     for name in site.vcenters:
         if name not in used and not any(vcenter_name(site, machine.placed) == "" for machine in machines):
             problem = "is not used: no host of the site is made in this vCenter"

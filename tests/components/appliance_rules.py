@@ -32,7 +32,7 @@ CHAINS: Mapping[str, Mapping[str, set[str]]] = {
         "site-iso": {"registration"},
         "healthy": {"site-iso", "registration"},
         "checks": {"healthy"},
-        "media": {"healthy", "checks"},
+        "media": {"healthy"},
     },
 }
 TYPES = {

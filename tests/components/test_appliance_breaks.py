@@ -18,7 +18,7 @@ BREAKS = {
     "the advice about a first boot": (HOST, "advice=partial(advice, host.name, host.generation) if first_boot else None,", ""),
     "readiness before the checks": (HOST, "after=[self.checks, self.registration]", "after=[self.registration]"),
     "media taken out too early": (HOST, "self._dynamic(after=[self.healthy]))", "self._dynamic(after=[self.claim]))"),
-    "a file deleted too early": (HOST, "after=[self.healthy, self.checks]", "after=[self.site_iso]"),
+    "a file deleted too early": (HOST, "opts = self._dynamic(after=[self.healthy])", "opts = self._dynamic(after=[self.site_iso])"),
     "bare metal checked before it is there": (HOST, "after=[self.healthy], first_boot=False", "after=[self.claim], first_boot=False"),
     "the user-data as a secret": (HOST, "return Output.secret(_in_any_case", "return Output.unsecret(_in_any_case"),
     "the user-data in the state": (HOST, '["user_data"] if secret', '["user_data"] if not secret'),

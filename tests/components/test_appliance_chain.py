@@ -72,6 +72,11 @@ def test_protection_lies_on_claim_machine_installation_and_readiness() -> None:
     assert problems(record(retired)) == []
 
 
+@pytest.mark.row("B17")
+def test_red_checks_of_a_healthy_machine_do_not_keep_its_own_iso() -> None:
+    assert f"{BARE}-checks" not in mixed().get(f"{BARE}-media").dependencies
+
+
 @pytest.mark.row("B14", "B17", "C3")
 def test_a_lost_appliance_stores_force() -> None:
     recording = record(site(hosts={name: {"state": "lost"} for name in CHAINS}))

@@ -85,12 +85,73 @@ def test_only_the_iso_of_the_host_is_ever_deleted(tmp_path: Path) -> None:
 
 def test_another_generation_or_place_writes_it_anew(tmp_path: Path) -> None:
     olds = iso_file.create(props(tmp_path / "a"), no_secret)
-    assert iso_file.diff(olds, props(tmp_path / "a", user_data="#cloud-config\n")) == []
+    assert iso_file.diff(olds, props(tmp_path / "a")) == []
     assert iso_file.diff(olds, props(tmp_path / "a", generation=2)) == ["generation"]
     made = iso_file.update(olds, props(tmp_path / "b"), no_secret)
     assert Path(made["path"]).exists() and not Path(olds["path"]).exists()
     iso_file.delete(made, no_secret)
     assert not Path(made["path"]).exists()
+
+
+@pytest.mark.row("B17")
+@pytest.mark.parametrize("old, new", [("t0ken", "an0ther"), ("tags: {}", "projectName: other\n    tags: {}")])
+def test_corrected_settings_reach_an_iso_that_is_waited_for(old: str, new: str, tmp_path: Path) -> None:
+    out, text = iso_file.create(props(tmp_path), no_secret), USER_DATA.replace(old, new)
+    path, news = Path(out["path"]), props(tmp_path, user_data=text)
+    assert iso_file.diff(out, news) == ["user_data"]
+    after = iso_file.update(out, news, no_secret)
+    assert read_site_iso(path.read_bytes())["user-data"] == text
+    assert iso_file.diff(after, news) == []
+    assert after.keys() == out.keys(), "the state holds no more of it"
+    path.unlink()
+    assert iso_file.diff(after, news) == ["user_data"], "somebody waits for it"
+
+
+@pytest.mark.row("B17")
+def test_nothing_is_rewritten_for_a_machine_that_was_healthy(tmp_path: Path) -> None:
+    out = iso_file.create(props(tmp_path), no_secret)
+    iso_file.forget(Path(out["path"]), "plant-a")
+    news = props(tmp_path, user_data=USER_DATA.replace("t0ken", "an0ther"))
+    assert iso_file.diff(out, news) == []
+    assert iso_file.update(out, news, no_secret) == out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_run_between_iso_and_mark_is_made_good_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, news = iso_file.create(props(tmp_path), no_secret), props(tmp_path, user_data=USER_DATA.replace("t0", "t1"))
+    written: list[Path] = []
+
+    def killed(path: Path, data: bytes) -> None:
+        if written:
+            raise KeyboardInterrupt
+        written.append(path)
+        path.write_bytes(data)
+
+    monkeypatch.setattr(iso_file, "_write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        iso_file.update(out, news, no_secret)
+    assert iso_file.diff(out, news) == ["user_data"]
+
+
+@pytest.mark.parametrize("user_data", ["", "04da6b54-80e4-46f7-96ec-b56ff0331ba9", None, 7])
+def test_a_user_data_that_is_not_known_is_no_difference(user_data: object, tmp_path: Path) -> None:
+    out = iso_file.create(props(tmp_path), no_secret)
+    assert iso_file.diff(out, props(tmp_path, user_data=user_data)) == []
+
+
+def test_a_mark_that_cannot_be_read_is_no_error(tmp_path: Path) -> None:
+    out = iso_file.create(props(tmp_path), no_secret)
+    news = props(tmp_path, user_data=USER_DATA.replace("t0", "t1"))
+    mark = tmp_path / "plant-a.iso.waits"
+    mark.write_bytes(b"\xff")
+    assert iso_file.diff(out, news) == []
+    mark.unlink()
+    mark.mkdir()
+    assert iso_file.diff(out, news) == []
+    for path in ("", "/", "..", "a\0b", "nowhere/plant-a.iso", 3):
+        assert iso_file.diff({**out, "path": path}, news) == []
 
 
 def test_a_folder_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:

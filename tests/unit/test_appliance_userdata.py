@@ -139,3 +139,4 @@ def test_another_token_or_registration_is_no_change_of_a_host(tmp_path: Path) ->
 def test_install_keys_of_a_host_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"userDataExtra\.install"):
         rendered(tmp_path, put("palette.userDataExtra", {"install": {"device": "/dev/sdb"}}))
+    assert rendered(tmp_path, put("palette.userDataExtra", {"install": {}})) == rendered(tmp_path)

@@ -10,7 +10,8 @@ import pytest
 from edge.errors import HostError, SecretsError
 from edge.logins import Logins
 from edge.vm.hostkey import derive
-from tests.unit.settings_helpers import HOST_KEY, OTHER_KEY, load, put, site, vm_site
+from tests.unit.image_stacks import PINNED, mixed
+from tests.unit.settings_helpers import HOST_KEY, OTHER_KEY, drop, load, put, site, vm_site
 
 KEY = asyncssh.generate_private_key("ssh-ed25519")
 PEM = KEY.export_private_key().decode()
@@ -129,3 +130,20 @@ def test_the_host_key_of_a_virtual_machine_is_derived_and_pinned(tmp_path: Path)
     assert logins.of(settings.host_view("plant-a")).host_key == wanted
     with pytest.raises(SecretsError, match="hostKeySeed"):
         Logins(Secrets(sshPrivateKey=PEM), settings.site.name).of(settings.host_view("plant-a"))
+
+
+@pytest.mark.row("A3", "B17")
+def test_the_host_key_of_an_appliance_is_derived_and_pinned_on_bare_metal_too(tmp_path: Path) -> None:
+    settings = load(tmp_path, mixed(put("hosts.plant-c.generation", 2)), release=PINNED)
+    logins = Logins(Secrets(sshPrivateKey=PEM, hostKeySeed="a seed"), settings.site.name)
+    for name, generation in (("plant-b", 1), ("plant-c", 2)):
+        wanted = derive("a seed", site=settings.site.name, host=name, generation=generation).public
+        assert logins.of(settings.host_view(name)).host_key == wanted
+
+
+def test_an_existing_machine_in_agent_mode_has_the_host_key_of_the_settings_or_none(tmp_path: Path) -> None:
+    settings = load(tmp_path, site(drop("hosts.plant-b.hostKey")))
+    logins, keys = Logins(Secrets(sshPrivateKey=PEM), "plant"), []
+    for name in settings.site.hosts:
+        keys.append(logins.of(settings.host_view(name)).host_key)
+    assert keys == [HOST_KEY, None]

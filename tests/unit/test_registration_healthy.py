@@ -78,12 +78,23 @@ def test_what_may_still_come_is_pending_and_says_what_is_missing(
     assert decide([str(caught.value)], 1200.0) is not None
 
 
-@pytest.mark.row("B14")
-def test_an_appliance_that_never_registers_is_told_of_its_own_iso(palette: FakePalette) -> None:
-    with pytest.raises(
-        PendingError, match=r"own ISO \(volume cidata\).*read only then.*`generation: 2` at the host.*-u stylus-agent`"
-    ):
-        healthy_look(palette.client(), wanted(appliance=True))
+@pytest.mark.row("B14", "B17")
+@pytest.mark.parametrize(
+    ("machine", "anew"),
+    [
+        (
+            "4201-b",
+            r"after a correction of token, project or proxy, write `generation: 2` at the host, and run `pulumi up`",
+        ),
+        ("", r"run `pulumi up` again, which writes that ISO anew .*new one; .*`staticNetwork`, write `generation: 2`"),
+    ],
+)
+def test_an_appliance_that_never_registers_is_told_of_its_own_iso(
+    palette: FakePalette, machine: str, anew: str
+) -> None:
+    words = rf"own ISO \(volume cidata\).*read only then.*-u stylus-agent`.*project\. For a host that missed it.*{anew}"
+    with pytest.raises(PendingError, match=words):
+        healthy_look(palette.client(), wanted(appliance=True, machine=machine))
     with pytest.raises(PendingError) as caught:
         healthy_look(palette.client(), wanted())
     assert "cidata" not in str(caught.value)

@@ -9,12 +9,19 @@ from typing import Any
 
 import pytest
 
+from edge.images.given import given_facts
 from edge.settings import BuiltImage, GivenImage, StackImage
 from edge.stages import STAGES, Stage
+from edge.userdata import APPLIANCE_NIC, static_network
 from tests.unit.image_stacks import BUILT, CANVOS, FROM_STACK, GIVEN, PINNED, STATIC, Change, mixed
 from tests.unit.settings_helpers import DIGEST, HOST_KEY, OTHER_KEY, VCENTER, drop, levels, load, project, put, refused
 
 SOURCES = {"given": (GIVEN, GivenImage), "stack": (FROM_STACK, StackImage), "build": (BUILT, BuiltImage)}
+
+
+BARE_ALONE = (
+    drop("hosts.plant-a"), drop("hosts.plant-b"), drop("vsphere"), drop("vcenters"), drop("image.isos.poweroff"),
+)  # fmt: skip
 
 
 def everything(folder: Path, raw: Any, release: Any = PINNED) -> dict[str, str]:
@@ -56,8 +63,7 @@ def test_what_a_host_has_more(tmp_path: Path) -> None:
 
 
 def test_the_host_key_seed_is_needed_for_bare_metal_too(tmp_path: Path) -> None:
-    raw = mixed(drop("hosts.plant-a"), drop("hosts.plant-b"), drop("vsphere"), drop("vcenters"))
-    settings = load(tmp_path, raw, release=PINNED)
+    settings = load(tmp_path, mixed(*BARE_ALONE, drop("image.isos.reboot.datastore")), release=PINNED)
     assert settings.secret_uses()["hostKeySeed"] == ("site.hosts.plant-c.mode",)
     assert "vspherePassword" not in settings.secret_names()
     assert "PRIVATE KEY" in settings.stand_ins()["sshPrivateKey"]
@@ -282,6 +288,29 @@ def test_a_static_network_of_an_agent_host_still_needs_its_manager(tmp_path: Pat
     assert list(refused(tmp_path, raw, release=PINNED)) == ["site.palette.manages"]
 
 
+@pytest.mark.row("A16", "B14")
+def test_an_appliance_vm_keeps_its_adapter_and_gateway_whatever_the_site_says_of_others(tmp_path: Path) -> None:
+    other = {**STATIC, "gateway": "10.200.0.9", "nameserver": "10.200.0.9"}
+    sitewide = [put("palette.staticNetwork", other), put("palette.manages", ["staticIp"])]
+    settings = load(tmp_path, mixed(*sitewide, drop("hosts.plant-c.staticNetwork")), release=PINNED)
+    plain = load(tmp_path, mixed(), release=PINNED)
+    machine = settings.host_view("plant-b")
+    assert static_network(machine) == static_network(plain.host_view("plant-b"))
+    assert machine.vm is not None
+    network = static_network(machine)
+    assert network is not None
+    assert (network.interface, network.gateway) == (APPLIANCE_NIC, machine.vm.gateway)
+    for name in ("plant-a", "plant-c"):
+        theirs = static_network(settings.host_view(name))
+        assert theirs is not None and (theirs.interface, str(theirs.gateway)) == ("eno1", "10.200.0.9")
+
+
+def test_a_static_network_is_not_written_at_an_appliance_vm(tmp_path: Path) -> None:
+    findings = refused(tmp_path, mixed(put("hosts.plant-b.staticNetwork", STATIC)), release=PINNED)
+    assert list(findings) == ["site.hosts.plant-b.staticNetwork"]
+    assert "`gateway` and `nameservers` below `vsphere`" in findings["site.hosts.plant-b.staticNetwork"].remedy
+
+
 @pytest.mark.row("B17")
 def test_the_host_key_of_an_appliance_is_derived(tmp_path: Path) -> None:
     for host, key in (("plant-b", HOST_KEY), ("plant-c", OTHER_KEY)):
@@ -301,9 +330,31 @@ def test_only_keys_log_in_to_an_appliance(tmp_path: Path, changes: tuple[Change,
 
 
 def test_keys_of_the_login_are_used_by_bare_metal(tmp_path: Path) -> None:
-    alone = (drop("hosts.plant-a"), drop("hosts.plant-b"), drop("vsphere"), drop("vcenters"))
-    raw = mixed(*alone, put("ssh.authorizedKeys", [f"{HOST_KEY} me"]))
+    raw = mixed(*BARE_ALONE, drop("image.isos.reboot.datastore"), put("ssh.authorizedKeys", [f"{HOST_KEY} me"]))
     assert everything(tmp_path, raw) == {}
+
+
+@pytest.mark.row("B14", "B17")
+@pytest.mark.parametrize(
+    "places",
+    [
+        {"datastore": "isos"},
+        {"datastore": "isos", "vcenter": "main"},
+        {"copies": [{"datastore": "x", "path": "x.iso"}] * 2},
+    ],
+)
+def test_an_iso_in_a_datastore_needs_a_vcenter_for_bare_metal_too(places: dict[str, Any], tmp_path: Path) -> None:
+    iso = {"sha256": DIGEST, "path": "edge.iso", **places}
+    raw = mixed(*BARE_ALONE, put("image.isos.reboot", iso))
+    findings = refused(tmp_path, raw, release=PINNED)
+    assert list(findings) == ["site.vcenters"]
+    assert "is missing, but ISOs lie in datastores" in str(findings["site.vcenters"])
+    put("vcenters", {"main": VCENTER})(raw)
+    assert everything(tmp_path, raw) == {}, "and that vCenter is used"
+    settings = load(tmp_path, raw, release=PINNED)
+    assert isinstance(settings.site.image, GivenImage)
+    facts = given_facts(settings.site.image, settings)
+    assert {file.vcenter for file in facts.isos["reboot"].files} == {VCENTER["server"]}
 
 
 def test_firmware_is_for_appliances(tmp_path: Path) -> None:

@@ -127,6 +127,17 @@ def test_fips_must_fit_the_release_and_the_operating_systems(tmp_path: Path) -> 
         ({"stylus": {"vip": {"skip": True}}}, "stylus.vip.skip", "vipSkip"),
         ({"stylos": {}}, "stylos", "`stylus`"),
         ({"stylus": []}, "stylus", "key: value"),
+        ({"stages": None}, "stages", "key: value"),
+        ({"stylus": {"secret": "s"}}, "stylus", "key: value"),
+        ({"install": None}, "install", "key: value"),
+        ({"stylus": {"site": None}}, "stylus.site", "or remove it"),
+        ({"stylus": {"site": "x"}}, "stylus.site", "key: value"),
+        ({"stylus": {"site": {"network": None}}}, "stylus.site.network", "key: value"),
+        ({"stylus": {"site": {"network": {"secret": "s"}}}}, "stylus.site.network", "key: value"),
+        ({"stylus": {"site": {"tags": None}}}, "stylus.site.tags", "key: value"),
+        ({"stylus": {"vip": []}}, "stylus.vip", "key: value"),
+        ({"stylus": {"site": {"caCerts": None}}}, "stylus.site.caCerts", "`caCerts`"),
+        ({"stylus": {"registryCredentials": None}}, "stylus.registryCredentials", "registryCredentials"),
         ({"stages": {"initramfs": {"name": "x"}}}, "stages.initramfs", "- name"),
         ({"stages": {"initramfs": [{"users": {"k": {"passwd": "kairos"}}}]}}, "stages.initramfs[0].users.k.passwd", "mkpasswd"),
         ({"stylus": {"externalRegistries": {"registries": [{"password": "p"}]}}},
@@ -137,6 +148,34 @@ def test_extra_user_data_that_cannot_be_merged(tmp_path: Path, extra: Any, where
     findings = refused(tmp_path, site(put("palette.userDataExtra", extra)))
     assert list(findings) == [f"site.palette.userDataExtra.{where}"]
     assert remedy in next(iter(findings.values())).remedy
+
+
+@pytest.mark.parametrize("name", ["", "a b", "pasted/canary+="])
+def test_a_secret_without_a_name_in_extra_user_data(tmp_path: Path, name: str) -> None:
+    extra = {"stages": {"boot": [{"x": 1}, {"key": {"secret": name}}]}}
+    findings = refused(tmp_path, site(put("palette.userDataExtra", extra)))
+    assert list(findings) == ["site.palette.userDataExtra"]
+    said = str(findings["site.palette.userDataExtra"])
+    assert "without the name of a secret at stages.boot[1].key" in said and "canary" not in said
+
+
+@pytest.mark.row("A15", "A16")
+@pytest.mark.parametrize(
+    ("extra", "where", "change"),
+    [
+        ({"tags": {"line": "x"}}, "tags.line", put("palette.tags", {"line": "paint"})),
+        ({"tags": {"hall": "x"}}, "tags.hall", put("hosts.plant-a.tags", {"hall": "7"})),
+        ({"insecureSkipVerify": False}, "insecureSkipVerify", put("palette.insecureSkipVerify", True)),
+        ({"network": {"nameserver": "10.0.0.9"}}, "network.nameserver", put("hosts.plant-a.staticNetwork",
+         {"interface": "eno1", "gateway": "10.200.0.1", "nameserver": "10.200.0.2"})),
+    ],
+)  # fmt: skip
+def test_what_settings_and_extra_user_data_say_both(tmp_path: Path, extra: Any, where: str, change: Any) -> None:
+    mine = put("palette.userDataExtra", {"stylus": {"site": extra}})
+    assert load(tmp_path, site(mine))
+    findings = refused(tmp_path, site(mine, change, put("palette.manages", ["staticIp"])))
+    assert list(findings) == [f"site.palette.userDataExtra.stylus.site.{where}"]
+    assert "stands beside" in findings[f"site.palette.userDataExtra.stylus.site.{where}"].problem
 
 
 # Other sources and kinds

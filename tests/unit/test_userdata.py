@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from settings_helpers import HASH, HOST_KEY, ROOT, SITE, authority, load, put, site
 
 from edge.errors import SecretsError, SettingsError
 from edge.network import NetworkFacts
 from edge.settings import StackSettings
+from edge.settings.access import with_named_secrets
+from edge.settings.extra import extra_findings, twice_findings
 from edge.userdata import HEADER, core_digest, dump, no_proxy_list, offload_commands, proxy_urls, render_userdata
 
 GOLDEN = ROOT / "tests" / "golden" / "userdata"
@@ -274,3 +278,63 @@ def test_any_secret_arrives_as_it_is(tmp_path: Path, token: str, password: str) 
         assert data["stylus"]["site"]["edgeHostToken"] == token
         assert data["stylus"]["registryCredentials"]["password"] == password.rstrip("\n")
     assert core_digest(text, token)
+
+
+_WORDS = (
+    "stylus", "site", "network", "nameserver", "interfaces", "httpProxy", "vip", "skip", "tags", "line", "install", "reboot",
+    "device", "stages", "initramfs", "boot", "name", "hostName", "caCerts", "registryCredentials", "insecureSkipVerify", "secret",
+)  # fmt: skip
+_LEAVES = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["", "ext", "x"])
+_BELOW = st.recursive(
+    _LEAVES,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(_WORDS), inner, max_size=3),
+    max_leaves=6,
+)
+_SITE_PART = st.fixed_dictionaries({"stylus": st.fixed_dictionaries({"site": _BELOW}) | _BELOW})
+_EXTRA = _SITE_PART | st.dictionaries(st.sampled_from(("stylus", "install", "stages")), _BELOW, max_size=2)
+
+
+def missing_from(more: Any, base: Any, path: str = "") -> list[str]:
+    """Return where `more` has lost or changed something of `base`; it may only have more keys, and more steps."""
+    if isinstance(base, dict) and isinstance(more, dict):
+        return [one for key in base for one in missing_from(more.get(key, "nothing"), base[key], f"{path}.{key}")]
+    if isinstance(base, list) and isinstance(more, list) and path.startswith(".stages."):
+        return [] if more[: len(base)] == base else [path]
+    return [] if more == base and type(more) is type(base) else [path]
+
+
+@pytest.mark.row("A15")
+@settings(
+    deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+@given(extra=_EXTRA)
+def test_no_extra_user_data_that_is_accepted_takes_anything_away(tmp_path: Path, extra: dict[str, Any]) -> None:
+    config = _whole(tmp_path)
+    try:
+        with_named_secrets(extra)
+    except PydanticCustomError:
+        return
+    if extra_findings(extra) or twice_findings(extra, tags=["line"], static=True, skips=True):
+        return
+    palette = config.site.palette.model_copy(update={"user_data_extra": extra})
+    changed = config.model_copy(update={"site": config.site.model_copy(update={"palette": palette})})
+    try:
+        text = rendered(changed)
+    except SecretsError:
+        return  # it names a secret that is not there
+    assert missing_from(yaml.safe_load(text), yaml.safe_load(rendered(config))) == []
+    core_digest(text, TOKEN)
+
+
+@cache
+def _whole(folder: Path) -> StackSettings:
+    """Return settings of which the program writes every part that it can write."""
+    palette = {
+        **CASES["everything"]["palette"], "userDataExtra": {}, "manages": ["staticIp"],
+        "staticNetwork": {"interface": "ens160", "gateway": "10.200.0.1", "nameserver": "10.200.0.2"},
+    }  # fmt: skip
+    hosts = {"plant-a": {"address": "10.200.0.11/24"}}
+    return load(
+        folder,
+        site(put("palette", palette), put("proxy", PROXY), put("hosts", hosts), *[put("caCerts", [authority()])]),
+    )
