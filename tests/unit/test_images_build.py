@@ -206,12 +206,17 @@ def test_a_repository_that_does_not_answer_has_not_changed(world: World) -> None
     assert build.read(outs, secret) == outs
 
 
-@pytest.mark.row("B10")
-def test_a_bundle_that_was_changed_in_its_folder_is_seen_by_a_refresh_and_built(world: World) -> None:
+def bundled(world: World) -> tuple[Path, dict[str, Any]]:
+    """Return a content bundle with one file, and the inputs of a build with it."""
     bundle = world.folder / "content-a"
     bundle.mkdir()
     (bundle / "one.zst").write_bytes(b"one")
-    given = props(world, bundle=str(bundle))
+    return bundle, props(world, bundle=str(bundle))
+
+
+@pytest.mark.row("B10")
+def test_a_bundle_that_was_changed_in_its_folder_is_seen_by_a_refresh_and_built(world: World) -> None:
+    bundle, given = bundled(world)
     outs = finished(given)
     assert build.read(outs, secret) == outs
     (bundle / "two.zst").write_bytes(b"two")
@@ -226,10 +231,7 @@ def test_a_bundle_that_was_changed_in_its_folder_is_seen_by_a_refresh_and_built(
 
 @pytest.mark.row("B10")
 def test_a_bundle_that_is_changed_while_it_is_built_is_a_change(world: World) -> None:
-    bundle = world.folder / "content-a"
-    bundle.mkdir()
-    (bundle / "one.zst").write_bytes(b"one")
-    given = props(world, bundle=str(bundle))
+    bundle, given = bundled(world)
     world.put("slow", "2")
     for _ in range(200):
         with pytest.raises(PendingError) as waits:
@@ -244,10 +246,7 @@ def test_a_bundle_that_is_changed_while_it_is_built_is_a_change(world: World) ->
 
 @pytest.mark.row("B10")
 def test_a_bundle_whose_files_are_only_newer_is_looked_at_once(world: World) -> None:
-    bundle = world.folder / "content-a"
-    bundle.mkdir()
-    (bundle / "one.zst").write_bytes(b"one")
-    given = props(world, bundle=str(bundle))
+    bundle, given = bundled(world)
     outs = finished(given)
     made = Path(outs["builder_isos"]["poweroff"]).stat().st_mtime
     os.utime(bundle / "one.zst", (1, 1))
