@@ -10,7 +10,13 @@ import asyncssh
 from edge.errors import HostError
 
 _BOOTING = "if the machine is booting, wait a minute; else look into sshd's log there (`journalctl -u ssh -u sshd`)"
-_REACH = "check that the machine is up, that `address` is right, and that this machine may reach its SSH port"
+REACH = "check that the machine is up, that `address` is right, and that this machine may reach its SSH port"
+
+OTHER_KEY = (
+    "if the machine was installed anew, compare the key on its console and correct `hostKey` (a VM of the program and an"
+    " appliance have none: their key comes from the secret `hostKeySeed`, which may be another one by now); else somebody"
+    " answers in its place: do not go on"
+)
 
 
 async def connected_socket(address: str, port: int, seconds: float, host: str) -> socket.socket:
@@ -35,7 +41,7 @@ async def connected_socket(address: str, port: int, seconds: float, host: str) -
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     return sock
     except TimeoutError:
-        raise HostError(f"{place} does not answer within {seconds:.0f} s.", remedy=_REACH, where=host) from None
+        raise HostError(f"{place} does not answer within {seconds:.0f} s.", remedy=REACH, where=host) from None
     except socket.gaierror:
         problem = f"the name {address} does not resolve on this machine."
         raise HostError(problem, remedy="write an address, or a name that this machine knows", where=host) from None
@@ -44,7 +50,7 @@ async def connected_socket(address: str, port: int, seconds: float, host: str) -
         remedy = "start sshd (after an installation it comes back with the machine), or correct `ssh.port`"
         raise HostError(problem, remedy=remedy, where=host)
     reason = (last.strerror or str(last)) if last else "no address"
-    raise HostError(f"{place} cannot be reached: {reason}.", remedy=_REACH, where=host)
+    raise HostError(f"{place} cannot be reached: {reason}.", remedy=REACH, where=host)
 
 
 def silent(host: str, place: str, seconds: float) -> HostError:
@@ -74,8 +80,7 @@ def _meaning(error: Exception, place: str, user: str, banner: str, running: bool
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
         return (
             f"{place} shows another host key than the pinned one.",
-            "if the machine was installed anew, compare the key on its console and correct `hostKey`; else somebody"
-            " answers in its place: do not go on",
+            OTHER_KEY,
         )
     if isinstance(error, asyncssh.KeyExchangeFailed):
         return (
@@ -88,8 +93,8 @@ def _meaning(error: Exception, place: str, user: str, banner: str, running: bool
             "check `ssh.user`, `ssh.privateKey`, and that the public key stands in that user's authorized_keys",
         )
     if isinstance(error, asyncssh.ChannelOpenError):
-        return f"the jump host cannot reach {place}: {error.reason}.", _REACH
+        return f"the jump host cannot reach {place}: {error.reason}.", REACH
     if isinstance(error, asyncssh.DisconnectError | ConnectionError):
         reason = getattr(error, "reason", "") or str(error)
         return f"{place} closed the connection during the login: {reason}{said}.", _BOOTING
-    return f"{place}: {error}.", _REACH
+    return f"{place}: {error}.", REACH

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from edge.ssh_errors import OTHER_KEY, REACH
+
 # From an error to what to do about it.
 Advice = Callable[[str], str]
 
@@ -21,15 +23,13 @@ _CLASS = re.compile(r"^\w+Error: ")
 _COMMAND = re.compile(r': running "[^\n]*":')
 _REMEDY = re.compile(r"^(?P<seen>.*?)\.? Remedy: (?P<fix>.*)$", re.DOTALL)
 
-_REACH = "check that the machine is up, that `address` is right, and that this machine may reach its SSH port"
 _AGAIN = "run again: what is done stays done; if it is lost again, look into the network and at the machine's console"
 # What the command provider says of a login, what it means, and what to do.
 _LOGINS = (
     (
         "host key mismatch",
         "shows another host key than the pinned one",
-        "if the machine was installed anew, compare the key on its console and correct `hostKey`; else somebody answers"
-        " in its place: do not go on",
+        OTHER_KEY,
     ),
     (
         "unable to authenticate",
@@ -41,12 +41,12 @@ _LOGINS = (
         "takes connections on its SSH port but stays silent",
         "something else may listen there, or sshd hangs: restart it from the machine's console",
     ),
-    ("connection refused", "refuses connections: no SSH server listens there", f"start sshd, and {_REACH}"),
-    ("i/o timeout", "does not answer", _REACH),
-    ("no route to host", "does not answer", _REACH),
-    ("network is unreachable", "cannot be reached from here", _REACH),
+    ("connection refused", "refuses connections: no SSH server listens there", f"start sshd, and {REACH}"),
+    ("i/o timeout", "does not answer", REACH),
+    ("no route to host", "does not answer", REACH),
+    ("network is unreachable", "cannot be reached from here", REACH),
     ("without exit status", "lost the connection while the step ran", _AGAIN),
-    ("failed attempts", "closes the connection during the login", f"if it is booting, wait a minute; {_REACH}"),
+    ("failed attempts", "closes the connection during the login", f"if it is booting, wait a minute; {REACH}"),
 )
 
 # The checks that are a cause of their own, and how an endpoint shows that it is red because of them.
