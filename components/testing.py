@@ -143,6 +143,7 @@ def unwrapped(value: Any) -> Any:
 def own_event_loop() -> Iterator[None]:
     """Give a worker thread an event loop for one call: the SDK's mocks make one per thread and never close it."""
     loop = asyncio.new_event_loop()
+    loop.set_exception_handler(_told_once)
     asyncio.set_event_loop(loop)
     try:
         yield
@@ -317,6 +318,7 @@ def record(
     mocks = RecordingMocks(outputs, unknown=preview, lookups=lookups)
     monitor = RecordingMonitor(mocks, recording)
     loop = asyncio.new_event_loop()
+    loop.set_exception_handler(_told_once)
     asyncio.set_event_loop(loop)
     loop.set_default_executor(ThreadPoolExecutor(threads))
 
@@ -339,6 +341,12 @@ def record(
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
     return monitor.recording
+
+
+def _told_once(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Pass over what Outputs say that nobody waits for any more: the error that failed them is raised by `record`."""
+    if "never retrieved" not in str(context.get("message")):
+        loop.default_exception_handler(context)
 
 
 def record_program(folder: Path, **options: Any) -> Recording:
