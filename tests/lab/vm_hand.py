@@ -118,7 +118,8 @@ def defined(lab: LabHand, name: str, number: int, **other: Any) -> VmHand:
     facts = {
         "name": name,
         "mac": f"00:50:56:3f:aa:{number:02x}",
-        "address": str(vm_address(block, number)),
+        # Apart from those of the lab's own site, whose appliance may have been there a moment ago, or still be.
+        "address": str(vm_address(block, 40 + number)),
         "gateway": str(block.gateway),
         "nameserver": str(block.services),
         "user": USER,
