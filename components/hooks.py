@@ -13,7 +13,7 @@ import pulumi
 from pulumi import ErrorHook, ErrorHookArgs, ResourceHookBinding
 
 from edge.errors import PendingError
-from edge.waiting import decide
+from edge.waiting import Advice, decide
 
 # How long Palette may be away while something is asked of it that needs no waiting otherwise.
 OUTAGE_SECONDS = 600.0
@@ -21,9 +21,6 @@ OUTAGE_SECONDS = 600.0
 LOGIN_SOON_SECONDS = 90.0
 LOGIN_AFTER_FIRST_BOOT_SECONDS = 600.0
 LOGIN_AFTER_REBOOT_SECONDS = 1800.0
-
-# From an error to what to do about it, "" where nothing better is known than what the error says.
-Advice = Callable[[str], str]
 
 
 def _repeat(

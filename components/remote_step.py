@@ -13,9 +13,10 @@ from pulumi import Output, Resource, ResourceOptions
 from pulumi_command import remote
 
 from components import names
-from components.hooks import Advice, Hooks
+from components.hooks import Hooks
 from components.login import Login
 from edge.steps import Step, bundle, login_command
+from edge.waiting import Advice
 
 # What a step that will be skipped has for a text: were it run, it would fail.
 SKIPPED = "exit 90\n"

@@ -7,9 +7,12 @@ of its own. So the pause must be at least a hundredth of the time limit.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edge.errors import PendingError
+
+# From an error to what to do about it, "" where nothing better is known than what the error says.
+Advice = Callable[[str], str]
 
 MAX_TRIES = 99
 SHORTEST_PAUSE = 2.0

@@ -88,13 +88,8 @@ def delete(props: Props, secret: Secret) -> None:
     place, host = text(props, "site_iso"), text(props, "host")
     if not place:
         return
-    try:
-        with media.opened(props["vcenter"], secret, host) as live:
-            remove(live, text(props, "uuid"), text(props, "datacenter"), place, host=host)
-    except PendingError as error:
-        # The engine does not repeat a delete.
-        problem = error.message.removeprefix(PendingError.PREFIX)
-        raise _wrong(host, problem, f"run the same command again; {error.remedy or 'vCenter is at work'}") from None
+    with media.opened_once(props["vcenter"], secret, host) as live:
+        remove(live, text(props, "uuid"), text(props, "datacenter"), place, host=host)
 
 
 def _kept(props: Props) -> Outputs:

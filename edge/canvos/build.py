@@ -268,7 +268,7 @@ class Build:
             inputs=attempt["inputs"],
             parts=attempt["parts"],
             warnings=tuple(attempt["warnings"]),
-            bundle_seen=attempt.get("bundle_seen", ""),
+            bundle_seen=attempt["bundle_seen"],
         )
 
     def _keep(self, built: Built) -> None:

@@ -76,19 +76,25 @@ def build_script(request: BuildRequest, folder: str, image: str, *, least_gib: i
 
 def push_script(built: Built, *, earthly: bool) -> str:
     """Return the script that pushes the image of a build, and no other one that has its name by now."""
-    docker = "docker" if earthly else "sudo_ docker"
-    name = shlex.quote(built.image)
     return (
         f"{_SUDO}\n"
-        f"[ \"$({docker} image inspect --format '{{{{.Id}}}}' {name} 2>/dev/null)\" = {shlex.quote(built.image_id)} ] "
-        f"|| exit {OTHER_IMAGE}\n"
-        f"{docker} push {name}\n"
+        f'[ "{_image_id(built.image, earthly)}" = {shlex.quote(built.image_id)} ] || exit {OTHER_IMAGE}\n'
+        f"{_docker(earthly)} push {shlex.quote(built.image)}\n"
     )
+
+
+def _docker(earthly: bool) -> str:
+    """Return how Docker is called: an installed Earthly uses that of the login user, the vendor's script that of root."""
+    return "docker" if earthly else "sudo_ docker"
+
+
+def _image_id(image: str, earthly: bool) -> str:
+    """Return what the id of an image is in a script, nothing where Docker knows none of this name."""
+    return f"$({_docker(earthly)} image inspect --format '{{{{.Id}}}}' {shlex.quote(image)} 2>/dev/null)"
 
 
 def _report(request: BuildRequest, image: str) -> str:
     """Return the function that writes down what is there: also after a failure, to tell what is missing."""
-    docker = "docker" if request.earthly else "sudo_ docker"
     names = " ".join(shlex.quote(f"{request.iso_of(power)}.iso") for power in request.user_data)
     return (
         'step() { printf "%s\\n" "$1" >"$job/step"; echo "== $1"; }\n'
@@ -109,9 +115,9 @@ def _report(request: BuildRequest, image: str) -> str:
         f'      printf "file %s %s %s %s\\n" "$(stat -c \'%s\' -- "{BUILD}/$f")" "${{put:-0}}" "$(sha256sum -- "{BUILD}/$f" | cut -d\' \' -f1)" "$f"\n'
         f'      [ ! -f "{BUILD}/$f.sha256" ] || sed "s/^/sum $f /" "{BUILD}/$f.sha256"\n'
         "    done\n"
-        f"    {docker} images --format '{{{{.Repository}}}}:{{{{.Tag}}}}' >\"$job/images\""
+        f"    {_docker(request.earthly)} images --format '{{{{.Repository}}}}:{{{{.Tag}}}}' >\"$job/images\""
         " && sed 's/^/image /' \"$job/images\" && echo listed\n"
-        f"    printf 'id %s\\n' \"$({docker} image inspect --format '{{{{.Id}}}}' {shlex.quote(image)} 2>/dev/null)\"\n"
+        f"    printf 'id %s\\n' \"{_image_id(image, request.earthly)}\"\n"
         '  } >"$job/report.part"\n'
         '  mv "$job/report.part" "$job/report"\n'
         '  exit "$code"\n}'
@@ -205,8 +211,7 @@ def _steps(request: BuildRequest, image: str) -> list[str]:
     apart = bool(request.bundle) or not kinds
     if kinds:
         lines += _place(request, kinds[0])
-    docker = "docker" if request.earthly else "sudo_ docker"
-    lines += ["step images", f"{docker} image rm --force -- {shlex.quote(image)} >/dev/null 2>&1"]
+    lines += ["step images", f"{_docker(request.earthly)} image rm --force -- {shlex.quote(image)} >/dev/null 2>&1"]
     lines += [f"vendor {'+build-provider-images' if apart else '+build-all-images'} || exit {IMAGES}"]
     for power in kinds if apart else kinds[1:]:
         lines += [*_place(request, power), f"step iso-{power}", f"vendor +iso || exit {ISO}"]

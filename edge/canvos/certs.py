@@ -26,8 +26,8 @@ def certificate_files(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return the files to write (path below the repository -> PEM text) and the arguments for `.arg` that go with them.
 
-    `folder` is where the repository is checked out. A file's name comes from its content, so that order does not matter. Raises SettingsError when an old tag would need
-    more than one, or when a text holds a private key.
+    `folder` is where the repository is checked out. A file's name comes from its content, so that order does not matter.
+    Raises SettingsError when an old tag would need more than one, or when a text holds a private key.
     """
     texts = sorted({pem for text in authorities for pem in certificates(_public(text, where))})
     if not texts:

@@ -76,10 +76,10 @@ class BuildRequest:
 class Built:
     """What a build has made: everything that a site needs to know of it. Digests are sha256, in hexadecimal.
 
-    `image_id` tells the image from another one of its name on the same machine, `image_digest` is that of the pushed one ("" =
-    not pushed). `isos` has, per kind, `name`, `path` on the build machine, `sha256` and `size`. `parts` are short digests of what it was
-    made of, `inputs` is the digest over them. `warnings` are sentences about machine and tag. `bundle_seen` is the fingerprint
-    of the content bundle as it went in ("" = none).
+    `image_id` tells the image from another one of its name on the same machine, `image_digest` is that of the pushed one
+    ("" = not pushed). `isos` has, per kind, `name`, `path` on the build machine, `sha256` and `size`. `parts` are short digests
+    of what it was made of, `inputs` is the digest over them. `warnings` are sentences about machine and tag. `bundle_seen` is
+    the fingerprint of the content bundle as it went in ("" = none).
     """
 
     tag: str

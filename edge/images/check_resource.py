@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from edge.appliance.own_iso import of_host
-from edge.errors import HostError, PendingError
 from edge.registration.values import changed, stored, text
 from edge.vcenter import media
 from edge.vcenter.errors import AwayError, VcenterError
@@ -65,18 +64,11 @@ def delete(props: Props, secret: Secret) -> None:
 
     Raises HostError when one cannot be deleted. A state of before this was known names no datastore, and asks nobody.
     """
-    host = text(props, "host")
     if not text(props, "store"):
         return
-    try:
-        with media.opened(props["vcenter"], secret, host) as live:
-            for place in _left(live, props):
-                live.delete_file(text(props, "datacenter"), place)
-    except PendingError as error:
-        # The engine does not repeat a delete.
-        remedy = f"run the same command again; {error.remedy or 'vCenter is at work'}"
-        problem = error.message.removeprefix(PendingError.PREFIX)
-        raise HostError(problem, remedy=remedy, where=f"edge host {host}") from None
+    with media.opened_once(props["vcenter"], secret, text(props, "host")) as live:
+        for place in _left(live, props):
+            live.delete_file(text(props, "datacenter"), place)
 
 
 def _left(live: VsphereMedia, props: Props) -> list[str]:

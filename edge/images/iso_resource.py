@@ -88,7 +88,7 @@ def _moved(props: Props, secret: Secret, transfer: Transfer, state: TransferStat
         try:
             return _next(props, live, transfer, state, place)
         except AwayError as error:
-            raise PendingError(f"{error.where} {error.message}", remedy=error.remedy, where=place) from None
+            raise media.awaited(error, place) from None
 
 
 def _next(

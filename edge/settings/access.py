@@ -20,10 +20,7 @@ DEFAULT_KEY_SECRET = "sshPrivateKey"  # noqa: S105  (the name of a secret, not a
 def _secret_name(value: object) -> str:
     text = one_line(value)
     if not _SECRET_NAME.fullmatch(text):
-        raise refuse(
-            "is no name of a secret",
-            _NAMING,
-        )
+        raise refuse("is no name of a secret", _NAMING)
     return text
 
 

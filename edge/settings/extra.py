@@ -122,11 +122,8 @@ def _tags(extra: Mapping[str, Any]) -> Iterator[Finding]:
     if isinstance(tags, Mapping):
         for key in tags:
             if str(key).startswith(RESERVED_TAGS):
-                yield _finding(
-                    (*_TAGS, str(key)),
-                    "is a tag that the program sets itself",
-                    f"Choose a name without {RESERVED_TAGS}",
-                )
+                problem, remedy = "is a tag that the program sets itself", f"Choose a name without {RESERVED_TAGS}"
+                yield _finding((*_TAGS, str(key)), problem, remedy)
 
 
 def _stages(extra: Mapping[str, Any]) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from edge.errors import PendingError
+from edge.errors import HostError, PendingError
 from edge.vcenter.errors import AwayError, VcenterError
 
 if TYPE_CHECKING:
@@ -146,4 +146,23 @@ def opened(vcenter: Mapping[str, object], secret: Callable[[str], str | None], h
         with open_media(access_of(vcenter, secret)) as live:
             yield live
     except AwayError as error:
-        raise PendingError(f"{error.where} {error.message}", remedy=error.remedy, where=host) from None
+        raise awaited(error, host) from None
+
+
+@contextmanager
+def opened_once(
+    vcenter: Mapping[str, object], secret: Callable[[str], str | None], host: str
+) -> Iterator[VsphereMedia]:
+    """Yield a login for the delete of a resource of a host. The engine repeats no delete: what would be pending is HostError."""
+    try:
+        with opened(vcenter, secret, host) as live:
+            yield live
+    except PendingError as error:
+        remedy = f"run the same command again; {error.remedy or 'vCenter is at work'}"
+        problem = error.message.removeprefix(PendingError.PREFIX)
+        raise HostError(problem, remedy=remedy, where=f"edge host {host}") from None
+
+
+def awaited(error: AwayError, where: str) -> PendingError:
+    """Return what a vCenter that does not answer just now means to a resource that is asked again."""
+    return PendingError(f"{error.where} {error.message}", remedy=error.remedy, where=where)

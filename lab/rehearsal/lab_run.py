@@ -13,12 +13,13 @@ from rich.console import Console
 from edge.appliance.first_login import advice
 from edge.program_config import program_config
 from edge.settings import StackSettings, load_stack
+from edge.waiting import Advice
 from edgectl.check import wide_console
 from lab.client import LabClient
 from lab.paths import LabPaths, shown
 from lab.rehearsal.runner import Rehearsal, rehearse, write_record
 from lab.rehearsal.view import Progress, closing_table
-from lab.rehearsal.words import Advice, explain
+from lab.rehearsal.words import explain
 
 API_KEY = "paletteApiKey"
 

@@ -8,13 +8,11 @@ here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge.ssh_errors import OTHER_KEY, REACH
-
-# From an error to what to do about it.
-Advice = Callable[[str], str]
+from edge.waiting import Advice
 
 _ROW = re.compile(r"^RED +(?P<id>\S+) (?P<title>.*?): seen (?P<seen>.*), expected (?P<expected>.*?); fix: (?P<fix>.*)$")
 _FAILED = re.compile(r"^(?:\w+: )?FAILED \((?P<code>\d+)\): (?P<seen>.*?)(?:\.? Fix: (?P<fix>.*))?$")

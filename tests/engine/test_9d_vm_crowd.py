@@ -24,11 +24,9 @@ CLONE_SECONDS = 5.0
 @pytest.fixture
 def crowd(vm_engine_site: VmSite, room_for_many: None) -> Iterator[VmSite]:
     """Return the site with twelve virtual machines in its settings and none made; it goes back to two."""
-    two, vm_engine_site.names = vm_engine_site.names, TWELVE
-    vm_engine_site.fresh()
-    yield vm_engine_site
-    vm_engine_site.run("destroy, twelve VMs", "destroy")
-    vm_engine_site.names, vm_engine_site.base = two, ""
+    with vm_engine_site.instead(*TWELVE):
+        yield vm_engine_site
+        vm_engine_site.run("destroy, twelve VMs", "destroy")
 
 
 class _Memory:
@@ -85,21 +83,19 @@ def _nics(machine: object) -> list[object]:
 def test_killed_at_every_tenth_of_a_clone(vm_engine_site: VmSite) -> None:
     """Each time: the lock, what is left of the VM, `edgectl repair`, and an `up` that finishes."""
     site = vm_engine_site
-    two, site.names = site.names, ("vm-a",)
     seen: list[str] = []
-    site.fresh()
-    _restarted(site, CLONE_SECONDS)
-    try:
-        for tenth in range(1, 11):
-            site.fresh()
-            left = _killed(site, tenth / 10 * CLONE_SECONDS)
-            seen.append(f"{tenth}/10: {left}, then {_finished(site)}")
-            assert site.healthy() == {"vm-a"} and len([name for name in site.uuids() if name == "vm-a"]) == 1
-            site.clean(f"after a kill at {tenth} tenths")
-    finally:
-        print("\n" + "\n".join(seen))
-        _restarted(site, 0.5)
-        site.names, site.base = two, ""
+    with site.instead("vm-a"):
+        _restarted(site, CLONE_SECONDS)
+        try:
+            for tenth in range(1, 11):
+                site.fresh()
+                left = _killed(site, tenth / 10 * CLONE_SECONDS)
+                seen.append(f"{tenth}/10: {left}, then {_finished(site)}")
+                assert site.healthy() == {"vm-a"} and len([name for name in site.uuids() if name == "vm-a"]) == 1
+                site.clean(f"after a kill at {tenth} tenths")
+        finally:
+            print("\n" + "\n".join(seen))
+            _restarted(site, 0.5)
 
 
 def _restarted(site: VmSite, clone_seconds: float) -> None:

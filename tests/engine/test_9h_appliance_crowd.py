@@ -21,11 +21,9 @@ BARE_CHAIN = {f"{BARE}-{role}" for role in ("claim", "registration", "site-iso",
 @pytest.fixture
 def crowd(appliance_site: ApplianceSite, room_for_many: None) -> Iterator[ApplianceSite]:
     """Return the site with twenty appliances in its settings and none made; it goes back to one."""
-    one, appliance_site.names = appliance_site.names, TWENTY
-    appliance_site.fresh()
-    yield appliance_site
-    appliance_site.run("destroy, twenty appliances", "destroy")
-    appliance_site.names, appliance_site.base = one, ""
+    with appliance_site.instead(*TWENTY):
+        yield appliance_site
+        appliance_site.run("destroy, twenty appliances", "destroy")
 
 
 @pytest.mark.timeout(1800)

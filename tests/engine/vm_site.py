@@ -66,6 +66,16 @@ class VmSite(EngineSite):
         self.edit(lambda site: site.update(hosts=hosts))
         self.base = self.engine.settings.read_text("utf-8")
 
+    @contextmanager
+    def instead(self, *names: str) -> Iterator[None]:
+        """Have hosts of these names and none made, as long as it lasts; the usual ones are then to be made anew."""
+        usual, self.names = self.names, names
+        try:
+            self.fresh()
+            yield
+        finally:
+            self.names, self.base = usual, ""
+
     def restore(self) -> None:
         """Put settings and faults back as they were after `fresh`."""
         kept = {key: value for key, value in self.engine.environment.items() if key == "SSL_CERT_FILE"}

@@ -159,7 +159,8 @@ class World:
     def put(self, name: str, text: str = "") -> Path:
         """Make a file that changes how the tools behave.
 
-        fail (with the one target that does, or empty), words (of the check), slow, docker-off, push-denied, unprivileged, silent, cached; cpus and gib say how large the machine is.
+        fail (with the one target that does, or empty), words (of the check), slow, docker-off, push-denied, unprivileged,
+        silent, cached; cpus and gib say how large the machine is.
         """
         path = self.folder / name
         path.write_text(text)

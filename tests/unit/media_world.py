@@ -5,6 +5,7 @@ Without a boot order the CD-ROM comes first, the worst case: an installer that i
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ INSTALLER = "[ssd-1] edge-hosts-isos/ubuntu-0123456789ab.iso"
 UUID = "4213-a"
 PASSWORD = "canary-password"
 LOGIN = {"server": "vc.plant:443", "user": "edge@plant", "password_secret": "vspherePassword"}
+
+
+Run = Callable[[], dict[str, object]]
 
 
 class KilledError(BaseException):
@@ -190,3 +194,48 @@ def put_in_place(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
         yield made
 
     monkeypatch.setattr(media, "open_media", opened)
+
+
+def until_done(world: World, run: Run, *, tries: int = 12) -> dict[str, object]:
+    """Repeat what is pending, as the engine does; the installer ends after the first look."""
+    for _ in range(tries):
+        try:
+            return run()
+        except PendingError:
+            world.install_ends()
+    raise AssertionError(f"never done: {world.one}")
+
+
+def is_running(world: World, epoch: str = "e1") -> None:
+    """The VM was installed once, runs from its disk, and has read its own ISO."""
+    vm = world.one
+    assert (vm.installs, vm.power, vm.installed, vm.registered) == (1, "on", True, epoch)
+    assert vm.boots == vm.power_ons == 1, "a working host is not restarted"
+    assert INSTALLER not in vm.drives
+    assert vm.order == ("disk", "cdrom")
+
+
+def killing(world: World, at: int, *, after: bool) -> None:
+    """Let the run be killed before, or after, the change of this number."""
+    count = itertools.count()
+
+    def hook(_call: str) -> None:
+        if next(count) == at:
+            raise KilledError
+
+    world.before, world.after = (lambda _call: None, hook) if after else (hook, lambda _call: None)
+
+
+def calm(world: World) -> None:
+    """Let nothing go wrong any more."""
+    world.before = world.after = lambda _call: None
+
+
+def cut(world: World, run: Run) -> None:
+    """Run until killed, or to the end."""
+    try:
+        until_done(world, run)
+    except KilledError:
+        pass
+    finally:
+        calm(world)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.appliance import boot, own_iso
+from edge.appliance import boot
 from edge.appliance import media as media_logic
 from edge.appliance.userdata import core_digest
 from edge.errors import EdgeError, HostError, PendingError
@@ -23,13 +22,16 @@ from tests.unit.media_world import (
     KilledError,
     Vm,
     World,
+    calm,
+    cut,
     inputs,
+    is_running,
+    killing,
     put_in_place,
     secret,
+    until_done,
     user_data,
 )
-
-Run = Callable[[], dict[str, object]]
 
 
 @pytest.fixture
@@ -37,25 +39,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World()
     put_in_place(made, monkeypatch)
     return made
-
-
-def until_done(world: World, run: Run, *, tries: int = 12) -> dict[str, object]:
-    """Repeat what is pending, as the engine does; the installer ends after the first look."""
-    for _ in range(tries):
-        try:
-            return run()
-        except PendingError:
-            world.install_ends()
-    raise AssertionError(f"never done: {world.one}")
-
-
-def is_running(world: World, epoch: str = "e1") -> None:
-    """The VM was installed once, runs from its disk, and has read its own ISO."""
-    vm = world.one
-    assert (vm.installs, vm.power, vm.installed, vm.registered) == (1, "on", True, epoch)
-    assert vm.boots == vm.power_ons == 1, "a working host is not restarted"
-    assert INSTALLER not in vm.drives
-    assert vm.order == ("disk", "cdrom")
 
 
 @pytest.mark.row("B14")
@@ -93,30 +76,6 @@ def test_the_worst_case_of_the_simulated_vm_is_one_that_loops(world: World) -> N
     world.install_ends()
     world.boot(world.one)
     assert world.one.installs == 2
-
-
-def killing(world: World, at: int, *, after: bool) -> None:
-    count = itertools.count()
-
-    def hook(_call: str) -> None:
-        if next(count) == at:
-            raise KilledError
-
-    world.before, world.after = (lambda _call: None, hook) if after else (hook, lambda _call: None)
-
-
-def calm(world: World) -> None:
-    world.before = world.after = lambda _call: None
-
-
-def cut(world: World, run: Run) -> None:
-    """Run until killed, or to the end."""
-    try:
-        until_done(world, run)
-    except KilledError:
-        pass
-    finally:
-        calm(world)
 
 
 @pytest.mark.row("B14")
@@ -364,125 +323,6 @@ def test_a_new_machine_goes_the_whole_way_and_the_old_iso_is_deleted(world: Worl
     assert (vm.registered, vm.installs, made["uuid"]) == ("e2", 1, "u2")
     assert old not in world.data
     assert world.tokens == [made["site_iso"]]
-
-
-def failing(world: World, *calls: str) -> None:
-    """Let changes be refused for good, as without a privilege."""
-
-    def refused(call: str) -> None:
-        if call in calls:
-            raise VcenterError(f"{call} is not allowed.", remedy="give the privilege", where="vCenter vc")
-
-    world.before = refused
-
-
-@pytest.mark.row("B14")
-@pytest.mark.parametrize("call", ["set_drives", "power_on"])
-def test_what_fails_for_good_leaves_no_token_behind(world: World, call: str) -> None:
-    world.install_ends()
-    failing(world, call)
-    with pytest.raises(VcenterError, match=rf"^vCenter vc: {call} is not allowed\. Remedy: give the privilege$"):
-        boot.create(inputs(), secret)
-    assert world.tokens == []
-    assert not own_iso.own_isos(world.one.view()), "a drive with a file that is gone would be a first boot without it"
-    calm(world)
-    until_done(world, lambda: boot.create(inputs(), secret))
-    is_running(world)
-
-
-def test_half_an_upload_that_fails_is_deleted(world: World) -> None:
-    world.install_ends()
-
-    def full(call: str) -> None:
-        if call == "put_file":
-            raise VcenterError("the datastore is full.", remedy="make room")
-
-    world.after = full
-    with pytest.raises(VcenterError, match="full"):
-        boot.create(inputs(), secret)
-    assert world.tokens == []
-
-
-def test_a_token_that_cannot_be_taken_away_is_told_with_the_first_error(world: World) -> None:
-    world.install_ends()
-    failing(world, "set_drives", "delete_file")
-    with pytest.raises(HostError) as caught:
-        boot.create(inputs(), secret)
-    (left,) = world.tokens
-    assert str(caught.value) == (
-        "edge host a: vCenter vc: set_drives is not allowed. Its own ISO, which holds the registration token, still lies at"
-        f" {left} (delete_file is not allowed). Remedy: give the privilege; if the host is given up then, delete that file in"
-        " the vCenter"
-    )
-
-
-def test_an_error_after_the_vm_came_on_touches_nothing(world: World) -> None:
-    world.install_ends()
-
-    def told_late(call: str) -> None:
-        if call == "power_on":
-            raise VcenterError("powering on failed.")
-
-    world.after = told_late
-    with pytest.raises(HostError, match=r"powering on failed\. Its own ISO.*the VM is on by now"):
-        boot.create(inputs(), secret)
-    calm(world)
-    boot.create(inputs(), secret)
-    is_running(world)
-
-
-def next_vm(world: World, folder: str) -> dict[str, object]:
-    """Take the VM away and let the next generation install itself, in the folder that a vCenter gives it."""
-    world.vms = {UUID: Vm(folder=folder)}
-    world.install_ends()
-    return inputs(epoch="e2", generation=2.0)
-
-
-@pytest.mark.row("B14")
-@pytest.mark.parametrize("at", range(2))
-def test_what_a_kill_left_with_an_earlier_vm_is_deleted_by_the_next_one(world: World, at: int) -> None:
-    world.install_ends()
-    killing(world, at, after=True)
-    cut(world, lambda: boot.create(inputs(), secret))
-    (left,) = world.tokens
-    assert left.startswith("[ssd-1] a/")
-    others = dict.fromkeys(
-        ["[ssd-1] a/edge-hosts-cidata-0123abcd-e1.iso", "[ssd-1] a/a.log", "[ssd-1] a_2/x.iso"], b"x"
-    )
-    world.data |= others
-    news = next_vm(world, "[ssd-1] a_1")
-    outs = until_done(world, lambda: boot.create(news, secret))
-    assert left not in world.data
-    assert others.keys() <= world.data.keys(), "another owner's VM of this name may be at its first boot"
-    assert outs["site_iso"] in world.data
-    assert world.one.registered == "e2"
-
-
-@pytest.mark.row("B14")
-def test_a_slow_vcenter_is_left_after_each_change_and_never_in_vain(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(own_iso, "LOOK_SECONDS", -1.0)
-    world.data |= dict.fromkeys([f"[ssd-1] a/edge-hosts-cidata-{number}.iso" for number in range(2)], b"old")
-    world.install_ends()
-    changes = []
-    for _ in range(6):
-        world.calls.clear()
-        try:
-            boot.create(inputs(), secret)
-        except PendingError:
-            changes.append([call for call in world.calls if call not in ("vm", "files")])
-        else:
-            break
-    assert changes == [["put_file", "set_drives"], ["delete_file"], ["delete_file"]]
-    is_running(world)
-
-
-def test_a_delete_is_not_cut_off_because_nobody_repeats_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    outs = until_done(world, lambda: boot.create(inputs(), secret))
-    monkeypatch.setattr(own_iso, "LOOK_SECONDS", -1.0)
-    boot.delete(outs, secret)
-    assert world.tokens == []
 
 
 def test_read_asks_nobody(world: World) -> None:

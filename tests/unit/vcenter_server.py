@@ -6,7 +6,6 @@ import datetime as dt
 import http.server
 import re
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +18,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.unit.threaded import Server, running
 
 USER, PASSWORD = "edge@vsphere.local", "canary-password"
 
@@ -151,13 +152,6 @@ def _envelope(body: str) -> str:
     return f'<?xml version="1.0"?><soapenv:Envelope {spaces}><soapenv:Body>{body}</soapenv:Body></soapenv:Envelope>'
 
 
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, address: Any) -> None:
-        """Say nothing of a client that does not like the certificate."""
-
-
 @contextmanager
 def serving(folder: Path, certificate: Signed, does: Behaviour | None = None) -> Iterator[str]:
     """Yield `127.0.0.1:PORT` of a running server."""
@@ -166,13 +160,7 @@ def serving(folder: Path, certificate: Signed, does: Behaviour | None = None) ->
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path)
     handler = type("Handler", (_Handler,), {"does": does or Behaviour()})
-    server = _Server(("127.0.0.1", 0), handler)
+    server = Server(("127.0.0.1", 0), handler)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with running(server):
         yield f"127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
